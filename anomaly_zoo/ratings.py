@@ -1,0 +1,284 @@
+"""The rating log: append-only events in one SQLite file, on disk before `append` returns."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool, StaticPool
+
+KINDS = ("rate", "skip", "artefact", "undo")
+_FORMAT = "anomaly_zoo ratings 1"
+
+_tables = sa.MetaData()
+_meta = sa.Table(
+    "meta",
+    _tables,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
+)
+_events = sa.Table(
+    "events",
+    _tables,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("id_str", sa.String, nullable=False),
+    sa.Column("score", sa.Float),
+    sa.Column("rater", sa.String, nullable=False),
+    sa.Column("time", sa.String, nullable=False),
+    sa.Column("interest", sa.Float),
+    sa.Column("interest_std", sa.Float),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("undoes", sa.Integer),
+    sa.Column("token", sa.String, unique=True, nullable=False),
+)
+
+
+class RatingNotSaved(OSError):
+    """The event could not be written: it is not in the file and the session has not moved on."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing a rater did, and what the model said about the object at that moment."""
+
+    kind: str
+    id_str: str
+    score: float | None = None
+    rater: str = ""
+    time: str = ""
+    """UTC, ISO 8601."""
+    interest: float | None = None
+    interest_std: float | None = None
+    reason: str = ""
+    """Why the object was shown."""
+    undoes: int | None = None
+    """The `seq` of the event that this one takes back."""
+    token: str = ""
+    """Sent twice, written once."""
+    seq: int = 0
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What the raters think now: each rater's last word on each object, undone events left out.
+
+    Objects in `scores` keep the order in which they were first rated, so that the model's inputs
+    are the same whenever the file is opened.
+    """
+
+    scores: dict[str, dict[str, float]]
+    """id_str -> rater -> score."""
+    artefacts: frozenset[str]
+    skipped: frozenset[str]
+
+    @property
+    def mean_scores(self) -> dict[str, float]:
+        """The mean over raters of each rated object's score, in 0 to 5."""
+        return {i: sum(by.values()) / len(by) for i, by in self.scores.items()}
+
+
+def opinions(events: Iterable[Event]) -> Opinions:
+    """Reduce a log to what its raters think now.
+
+    >>> log = [Event("rate", "a", 5, "eve", seq=1), Event("skip", "b", rater="eve", seq=2),
+    ...        Event("rate", "c", 0, "eve", seq=3), Event("undo", "c", rater="eve", undoes=3, seq=4)]
+    >>> opinions(log).mean_scores, sorted(opinions(log).skipped)
+    ({'a': 5.0}, ['b'])
+    """
+    events = list(events)
+    undone = {e.undoes for e in events if e.kind == "undo"}
+    last: dict[str, dict[str, Event]] = {}
+    for event in events:
+        if event.kind != "undo" and event.seq not in undone:
+            last.setdefault(event.id_str, {})[event.rater] = event
+    scores: dict[str, dict[str, float]] = {}
+    artefacts, skipped = set(), set()
+    for id_str, by_rater in last.items():
+        given = {r: float(e.score) for r, e in by_rater.items() if e.score is not None}
+        if given:
+            scores[id_str] = given
+        elif any(e.kind == "artefact" for e in by_rater.values()):
+            artefacts.add(id_str)
+        else:
+            skipped.add(id_str)
+    return Opinions(scores, frozenset(artefacts), frozenset(skipped))
+
+
+def last_act(events: Iterable[Event], rater: str) -> Event | None:
+    """The rater's latest event that is not undone: what `undo` would take back."""
+    events = list(events)
+    undone = {e.undoes for e in events if e.kind == "undo"}
+    live = (
+        e
+        for e in reversed(events)
+        if e.kind != "undo" and e.rater == rater and e.seq not in undone
+    )
+    return next(live, None)
+
+
+def check_score(score: float) -> float:
+    """The score as a float, or a ValueError where it is not a number from 0 to 5.
+
+    >>> check_score(4)
+    4.0
+    """
+    try:
+        value = float(score)
+    except (TypeError, ValueError):
+        value = math.nan
+    if isinstance(score, str | bytes) or not 0 <= value <= 5:
+        raise ValueError(
+            f"a score is a number from 0 (dull) to 5 (wow), got {score!r}; "
+            "use session.skip(id) for an object without an opinion"
+        )
+    return value
+
+
+class RatingLog:
+    """Append-only events in an SQLite file: one transaction each, on disk before `append` returns.
+
+    Without a path the log lives in memory and is gone with the process. A log belongs to one
+    representation (by its hash): opening it with another raises a ValueError. Two programs may
+    append to one file; each sees the other's events at its next append or `refresh`.
+
+    >>> log = RatingLog(None, representation="0123456789abcdef")
+    >>> log.append(Event("rate", "J1", 4.0, "eve")).seq
+    1
+    >>> [e.id_str for e in log.events]
+    ['J1']
+    """
+
+    def __init__(self, path: str | Path | None, representation: str) -> None:
+        self.path = None if path is None else Path(path)
+        self._lock = threading.Lock()
+        self._known: tuple[Event, ...] = ()
+        fresh = self.path is None or not self.path.exists() or self.path.stat().st_size == 0
+        if fresh:
+            self._engine = _open(self.path, "rwc")
+            self._create(representation)
+        if self.path is not None:
+            self._engine = _open(self.path, "rw")
+        try:
+            with self._engine.connect() as connection:
+                meta = {str(k): str(v) for k, v in connection.execute(sa.select(_meta))}
+        except sa.exc.DatabaseError:
+            meta = {}
+        if meta.get("format") != _FORMAT:
+            raise ValueError(
+                f"{self.path} is not an anomaly_zoo ratings file; give the name of one, "
+                "or of a file that does not exist yet"
+            )
+        if meta["representation"] != representation:
+            raise ValueError(
+                f"the ratings in {self.path} belong to another representation (hash "
+                f"{meta['representation']}, this one is {representation}); open them with the "
+                "features they were made with, or start a new file and carry them over: "
+                f"session = az.Session(features, ratings='new.db'); session.adopt({str(path)!r})"
+            )
+        self.uid = meta["uid"]
+        self.refresh()
+
+    def _create(self, representation: str) -> None:
+        if self.path is not None and not self.path.resolve().parent.is_dir():
+            raise FileNotFoundError(
+                f"the folder of {self.path} does not exist; make it, or give another path"
+            )
+        try:
+            with self._engine.begin() as connection:
+                _tables.create_all(connection)
+                rows = {
+                    "format": _FORMAT,
+                    "representation": representation,
+                    "uid": uuid.uuid4().hex,
+                    "created": _now(),
+                }
+                connection.execute(
+                    sa.insert(_meta), [{"key": k, "value": v} for k, v in rows.items()]
+                )
+        except sa.exc.OperationalError as error:
+            raise RatingNotSaved(
+                f"cannot write a ratings file at {self.path}: {error.orig}; "
+                "choose a folder you may write to"
+            ) from error
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Every event so far, oldest first."""
+        return self._known
+
+    def append(self, event: Event) -> Event:
+        """Write one event and return it with its `seq`; RatingNotSaved where the disk refuses.
+
+        An event whose token is in the log already is not written again.
+        """
+        if event.kind not in KINDS:
+            raise ValueError(f"an event is one of {', '.join(KINDS)}, got {event.kind!r}")
+        event = replace(event, time=event.time or _now(), token=event.token or uuid.uuid4().hex)
+        values = {k: v for k, v in vars(event).items() if k != "seq"}
+        with self._lock:
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(
+                        sa.dialects.sqlite.insert(_events)
+                        .values(values)
+                        .on_conflict_do_nothing(index_elements=["token"])
+                    )
+                self._read_new()
+            except sa.exc.DatabaseError as error:
+                raise RatingNotSaved(
+                    f"{event.kind} of {event.id_str} was not saved to {self.path}: {error.orig}; "
+                    "free some space or mend the file and try again, nothing before it is lost"
+                ) from error
+            return next(e for e in reversed(self._known) if e.token == event.token)
+
+    def refresh(self) -> None:
+        """Read the events that another program wrote to the same file."""
+        with self._lock:
+            self._read_new()
+
+    def _read_new(self) -> None:
+        after = self._known[-1].seq if self._known else 0
+        query = sa.select(_events).where(_events.c.seq > after).order_by(_events.c.seq)
+        with self._engine.connect() as connection:
+            self._known += tuple(Event(**row) for row in connection.execute(query).mappings())
+
+
+def read_events(path: str | Path) -> tuple[Event, ...]:
+    """All events of a ratings file, whichever representation it belongs to."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no ratings file {path}")
+    engine = _open(path, "ro")
+    try:
+        with engine.connect() as connection:
+            rows = connection.execute(sa.select(_events).order_by(_events.c.seq)).mappings()
+            return tuple(Event(**row) for row in rows)
+    except sa.exc.DatabaseError as error:
+        raise ValueError(f"{path} is not an anomaly_zoo ratings file") from error
+
+
+def _open(path: Path | None, mode: str) -> sa.Engine:
+    """An engine with a connection an event, so that a file moved or removed is noticed, not refilled."""
+    if path is None:
+        return sa.create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
+        connection.execute("PRAGMA synchronous=EXTRA")
+        return connection
+
+    return sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
