@@ -1,0 +1,71 @@
+"""What the model believes about every object: a mean and a standard deviation of its interest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Gaussian belief about the interest of n objects, in score units (0 to 5).
+
+    Parameters
+    ----------
+    mean : (n,) float32, expected interest. A Gaussian knows no bounds: it may leave 0 to 5 a
+        little, and is kept as it is, because clipping would make ties at the top of the ranking
+        and bias `probability_above`.
+    std : (n,) float32, > 0, standard deviation of the latent interest (without rating noise).
+    noise : standard deviation of one rating around the latent interest, >= 0.
+
+    Raises ValueError for unequal lengths, values that are not finite, std <= 0 or noise < 0.
+
+    >>> belief = Posterior(mean=[0.5, 4.0], std=[1.0, 0.3], noise=0.4)
+    >>> len(belief)
+    2
+    >>> [round(float(p), 3) for p in belief.probability_above(4.0)]
+    [0.001, 0.5]
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        mean = np.asarray(self.mean, dtype=np.float32).view()
+        std = np.asarray(self.std, dtype=np.float32).view()
+        if mean.ndim != 1 or mean.shape != std.shape:
+            raise ValueError(
+                f"mean and std must be one-dimensional and equally long, got {mean.shape} and "
+                f"{std.shape}; give one value per object in each"
+            )
+        if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+            raise ValueError("mean and std must be finite, got NaN or infinite values")
+        if not (std > 0).all():
+            raise ValueError(f"std must be > 0, got {std.min()}")
+        noise = float(self.noise)
+        if not (np.isfinite(noise) and noise >= 0):
+            raise ValueError(f"noise must be a finite number >= 0, got {self.noise}")
+        mean.flags.writeable = False
+        std.flags.writeable = False
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "std", std)
+        object.__setattr__(self, "noise", noise)
+
+    def __len__(self) -> int:
+        """Return the number of objects."""
+        return len(self.mean)
+
+    def probability_above(self, threshold: float = 4.0) -> np.ndarray:
+        """Return the (n,) float32 probability that one rating is at least `threshold`.
+
+        Phi((mean - threshold) / sqrt(std^2 + noise^2)), the Gaussian predictive distribution of
+        a rating (Rasmussen & Williams 2006, section 2.2), noise included.
+
+        >>> Posterior([4.0], [1.0]).probability_above(4.0).tolist()
+        [0.5]
+        """
+        spread = np.hypot(self.std, np.float32(self.noise))
+        return ndtr((self.mean - np.float32(threshold)) / spread).astype(np.float32)
