@@ -27,6 +27,7 @@ app = typer.Typer(
 
 FIRST_NOTEBOOK = "01_find_anomalies.ipynb"
 _FIRST_PORT = 8888
+_EVERYWHERE = ("", "*", "0.0.0.0", "::")
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
 
@@ -118,7 +119,7 @@ def lab(
     server = subprocess.Popen(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL)
     _stop_on(signal.SIGTERM, getattr(signal, "SIGHUP", None))
     try:
-        info = _wait_for_server(server, port, started)
+        info = _wait_for_server(server, ip, port, started)
         typer.echo("\nYour galaxies are at")
         for url in notebook_urls(info, ip):
             typer.echo(f"  {url}")
@@ -160,8 +161,7 @@ def copy_notebooks(folder: Path) -> list[str]:
 
 def notebook_urls(info: dict[str, object], ip: str) -> list[str]:
     """The addresses of the first notebook, given what the server says about itself."""
-    everywhere = ip in ("", "*", "0.0.0.0", "::")
-    hosts = ["127.0.0.1", socket.gethostname()] if everywhere else [ip]
+    hosts = ["127.0.0.1", socket.gethostname()] if ip in _EVERYWHERE else [ip]
     scheme = "https" if info.get("secure") else "http"
     path = f"{info.get('base_url', '/')}lab/tree/{FIRST_NOTEBOOK}"
     token = f"?token={info['token']}" if info.get("token") else ""
@@ -205,10 +205,13 @@ def _free_port(ip: str, port: int | None) -> int:
     _fail(f"no free port on {ip} from {_FIRST_PORT} on: give one with --port, or check --ip")
 
 
-def _wait_for_server(server: subprocess.Popen[bytes], port: int, started: float) -> dict:
-    """What the server writes about itself once it is up; exits when it does not come up."""
+def _wait_for_server(
+    server: subprocess.Popen[bytes], ip: str, port: int, started: float
+) -> dict[str, object]:
+    """What the server writes about itself, once it answers; exits when it does not come up."""
     from jupyter_core.paths import jupyter_runtime_dir
 
+    host = "127.0.0.1" if ip in _EVERYWHERE else ip
     while time.time() < started + _START_SECONDS:
         if server.poll() is not None:
             _fail(f"JupyterLab ended before it was ready (exit code {server.returncode})")
@@ -216,9 +219,10 @@ def _wait_for_server(server: subprocess.Popen[bytes], port: int, started: float)
             try:
                 info = json.loads(file.read_text(encoding="utf-8"))
                 if info["port"] == port and file.stat().st_mtime > started - 2:
+                    socket.create_connection((host, port), timeout=1).close()
                     return info
             except (OSError, ValueError, KeyError):
-                continue  # being written, or of a server that has just gone
+                continue  # not there yet, or of a server that has just gone
         time.sleep(0.1)
     _fail(f"JupyterLab did not come up within {_START_SECONDS:.0f} seconds")
 
@@ -283,11 +287,14 @@ def rank(
     try:
         representation = az.Representation.read(features, ids=ids)
         table = None if catalog is None else az.Catalog.read(catalog)
+        if ratings.stat().st_size == 0:
+            raise ValueError(f"there are no ratings in {ratings}")
         session = az.Session(representation, table, ratings=ratings)
         session.export(output, top=top)
+        rated = len(session.state.rated)
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         _fail(" ".join(str(error).split()) or type(error).__name__)
-    typer.echo(f"Wrote {min(top or len(representation), len(representation))} galaxies to {output}")
+    typer.echo(f"Ranked {len(representation):,} galaxies by {rated:,} rated ones: {output}")
 
 
 if __name__ == "__main__":
