@@ -27,7 +27,7 @@ app = typer.Typer(
 
 FIRST_NOTEBOOK = "01_find_anomalies.ipynb"
 _FIRST_PORT = 8888
-_EVERYWHERE = ("", "*", "0.0.0.0", "::")
+_EVERYWHERE = ("0.0.0.0", "::")
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
 
@@ -186,7 +186,7 @@ def _free_port(ip: str, port: int | None) -> int:
     for candidate in [port] if port else range(_FIRST_PORT, _FIRST_PORT + 100):
         try:
             family, kind, proto, _, address = socket.getaddrinfo(
-                ip or None, candidate, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                ip, candidate, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             with socket.socket(family, kind, proto) as trial:
                 if os.name == "posix":
