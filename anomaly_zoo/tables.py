@@ -1,0 +1,578 @@
+"""Tables in five formats: Parquet, CSV, FITS, ECSV and VOTable, told apart by the file's suffix.
+
+Metadata are lines of ``key: value``: in Parquet the schema metadata, in ECSV the table's meta, in
+VOTable `INFO` elements, in FITS `COMMENT` cards of the table's header, in CSV comment lines before
+the header (``pandas.read_csv(path, comment="#")`` skips them). A value that is no string is
+written as JSON.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["frame_of", "kind", "metadata", "read", "read_astropy", "replacing", "write"]
+
+_SUFFIXES = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".fits": "fits",
+    ".fit": "fits",
+    ".fits.gz": "fits",
+    ".ecsv": "ecsv",
+    ".vot": "votable",
+    ".votable": "votable",
+    ".xml": "votable",
+}
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
+_LINE = re.compile(rf"({_KEY.pattern}): (.*)", re.DOTALL)
+_CARD = 70  # characters of a metadata line in one FITS COMMENT card
+
+
+def kind(path: str | os.PathLike[str]) -> str:
+    """The format of a table file, from its suffix: parquet, csv, fits, ecsv or votable.
+
+    Raises `ValueError` for any other suffix.
+
+    >>> kind("galaxies.FITS.gz")
+    'fits'
+    """
+    name = Path(path).name.lower()
+    for suffix, format_name in _SUFFIXES.items():
+        if name.endswith(suffix):
+            return format_name
+    raise ValueError(
+        f"{Path(path).name}: the suffix names no table format; use .parquet, .csv, .fits, .ecsv "
+        "or .vot"
+    )
+
+
+def read(path: str | os.PathLike[str], text: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table into a DataFrame with a plain row index.
+
+    The columns in `text` are kept as written in a CSV file (leading zeros, an object named "NA").
+    Byte strings are decoded; a FITS column of vectors becomes a column of arrays.
+
+    Raises `FileNotFoundError` where there is no such file, `ValueError` when the suffix is unknown
+    or the file is not what its suffix says.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "two.csv"
+    >>> _ = path.write_text("id_str,ra\\n007,10.5\\n008,11\\n")
+    >>> read(path, text=["id_str"]).to_dict("list")
+    {'id_str': ['007', '008'], 'ra': [10.5, 11.0]}
+    """
+    path = existing(path)
+    format_name = kind(path)
+    if format_name == "parquet":
+        with _readable(path, "a Parquet table"):
+            return _parquet(path)
+    if format_name == "csv":
+        with _readable(path, "a CSV table"):
+            return _csv(path, text)
+    return frame_of(read_astropy(path))
+
+
+def read_astropy(path: str | os.PathLike[str]) -> Table:
+    """Read a FITS (its first table), ECSV or VOTable file into an astropy `Table`, text as `str`.
+
+    Raises as `read` does.
+    """
+    from astropy.table import Table
+
+    path = existing(path)
+    format_name = kind(path)
+    if format_name not in ("fits", "ecsv", "votable"):
+        raise ValueError(f"{path.name}: astropy reads .fits, .ecsv and .vot here")
+    with _readable(path, f"a table in {format_name} format"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # units that astropy does not know, missing versions
+        if format_name == "fits":
+            table = Table.read(path, format="fits", hdu=_first_table(path), memmap=False)
+        elif format_name == "ecsv":
+            table = Table.read(path, format="ascii.ecsv")
+        else:
+            table = Table.read(path, format="votable", table_id=0)
+        for name in table.colnames:
+            if getattr(table[name], "dtype", np.dtype(float)).kind == "S":
+                table[name] = _decoded(table[name])
+    return table
+
+
+def frame_of(table: Table) -> pd.DataFrame:
+    """An astropy table as a DataFrame; a column of vectors becomes a column of arrays.
+
+    >>> from astropy.table import Table
+    >>> frame_of(Table({"id_str": ["a", "b"], "colour": [[1, 2], [3, 4]]}))["colour"].tolist()
+    [array([1, 2]), array([3, 4])]
+    """
+    from astropy.table.serialize import represent_mixins_as_columns
+
+    if any(not hasattr(table[name], "dtype") for name in table.colnames):
+        table = represent_mixins_as_columns(table)  # a SkyCoord becomes coord.ra and coord.dec
+    columns = {}
+    for name in table.colnames:
+        column = table[name]
+        values = np.asarray(getattr(column, "value", column))
+        if values.dtype.byteorder not in ("=", "|"):
+            values = values.astype(values.dtype.newbyteorder("="))
+        if values.ndim > 1:
+            rows = np.empty(len(values), dtype=object)
+            rows[:] = list(values)
+            columns[name] = pd.Series(rows)
+            continue
+        if values.dtype.kind == "S":
+            values = _decode(values)
+        series = pd.Series(values)
+        mask = getattr(column, "mask", None)
+        if mask is not None and np.any(mask):
+            if values.dtype.kind in "iu":
+                unsigned = "U" if values.dtype.kind == "u" else ""
+                series = series.astype(f"{unsigned}Int{8 * values.dtype.itemsize}")
+            elif values.dtype.kind == "b":
+                series = series.astype("boolean")
+            series = series.mask(np.asarray(mask, dtype=bool))
+        columns[name] = series
+    return pd.DataFrame(columns)
+
+
+def write(
+    frame: pd.DataFrame,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    descriptions: Mapping[str, str] | None = None,
+) -> None:
+    """Write a table in the format that the suffix names, whole or not at all.
+
+    `units` and `descriptions` belong to columns by name (names that are no column are passed
+    over); CSV has no place for them. The file is written beside its final place and then moved
+    there, so that a reader never sees half a file.
+
+    Raises `ValueError` for an unknown suffix, a metadata key that is no plain word, or a column
+    that the format cannot hold (bytes and lists need Parquet); `FileNotFoundError` where there is
+    no such folder; `OSError` when the disk is full or read-only.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "top.ecsv"
+    >>> table = pd.DataFrame({"id_str": ["J1"], "ra": [10.5]})
+    >>> write(table, path, {"seed": 0, "rater": "me"}, units={"ra": "deg"})
+    >>> read(path).to_dict("list"), globals()["metadata"](path)
+    ({'id_str': ['J1'], 'ra': [10.5]}, {'seed': '0', 'rater': 'me'})
+    """
+    path = Path(path)
+    format_name = kind(path)
+    frame = frame.reset_index(drop=True)
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise ValueError(f"the table has the column {repeated[0]!r} twice; names must differ")
+    texts = {_key(key): _value(value) for key, value in (metadata or {}).items()}
+    labels = {
+        name: ((units or {}).get(name, ""), (descriptions or {}).get(name, ""))
+        for name in frame.columns
+    }
+    writer = {
+        "parquet": _write_parquet,
+        "csv": _write_csv,
+        "fits": _write_fits,
+        "ecsv": _write_ecsv,
+        "votable": _write_votable,
+    }[format_name]
+    with replacing(path) as beside:
+        writer(frame, beside, texts, labels)
+
+
+def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a table file as text; what was not a string is JSON.
+
+    Raises as `read` does.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "top.csv"
+    >>> write(pd.DataFrame({"id_str": ["J1"]}), path, {"version": "0.1", "kernel": {"alpha": 2.0}})
+    >>> metadata(path)
+    {'version': '0.1', 'kernel': '{"alpha": 2.0}'}
+    >>> print(path.read_text())
+    # version: 0.1
+    # kernel: {"alpha": 2.0}
+    id_str
+    J1
+    <BLANKLINE>
+    """
+    path = existing(path)
+    format_name = kind(path)
+    with _readable(path, f"a table in {format_name} format"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if format_name == "parquet":
+            import pyarrow.parquet as pq
+
+            stored = pq.read_schema(path).metadata or {}
+            return {
+                key.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+                for key, value in stored.items()
+                if key not in (b"pandas", b"ARROW:schema")
+            }
+        if format_name == "csv":
+            return _from_lines(line[1:].strip() for line in _comment_lines(path))
+        if format_name == "fits":
+            from astropy.io import fits
+
+            return _from_lines(_unwrapped(fits.getheader(path, _first_table(path))))
+        if format_name == "ecsv":
+            meta = read_astropy(path).meta
+            return {str(key): _plain(_value(value)) for key, value in meta.items()}
+        from astropy.io.votable import parse
+
+        infos = parse(str(path)).get_first_table().infos
+        return {info.name: _plain(info.value) for info in infos if info.name != "QUERY_STATUS"}
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path beside `path` to write to; moved to `path` at the end, deleted after an error.
+
+    Raises `FileNotFoundError` where there is no such folder, `IsADirectoryError` for a folder.
+    """
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder to write to: {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"expected a file to write to, got the folder {path}")
+    beside = path.with_name(f".{secrets.token_hex(6)}-{path.name}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def existing(path: str | os.PathLike[str]) -> Path:
+    """The path of a file that is there; raises `FileNotFoundError` where it is not."""
+    found = Path(path).expanduser()
+    if not found.exists():
+        raise FileNotFoundError(f"no such file: {found} (looked in {Path.cwd()})")
+    if found.is_dir():
+        raise IsADirectoryError(f"expected a file, got the folder {found}")
+    return found
+
+
+@contextmanager
+def _readable(path: Path, expected: str) -> Iterator[None]:
+    """Whatever a reader raises over a broken file, as one `ValueError` that names the file."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        if isinstance(error, MemoryError) or error.errno is not None:
+            raise
+        raise ValueError(f"{path.name} could not be read as {expected}: {error}") from error
+    except Exception as error:
+        raise ValueError(f"{path.name} could not be read as {expected}: {error}") from error
+
+
+# Parquet
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    frame = pq.ParquetFile(path).read().to_pandas()
+    return frame.reset_index(drop=all(name is None for name in frame.index.names))
+
+
+def _write_parquet(
+    frame: pd.DataFrame, path: Path, texts: dict[str, str], labels: dict[str, tuple[str, str]]
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    fields = [
+        field.with_metadata(
+            {
+                key: value
+                for key, value in zip(("unit", "description"), labels[field.name], strict=True)
+                if value
+            }
+        )
+        for field in table.schema
+    ]
+    both = {**(table.schema.metadata or {}), **{k.encode(): v.encode() for k, v in texts.items()}}
+    pq.write_table(table.cast(pa.schema(fields, metadata=both)), path)
+
+
+# CSV
+
+
+def _comment_lines(path: Path) -> list[str]:
+    lines = []
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        for line in file:
+            if not line.startswith("#"):
+                break
+            lines.append(line)
+    return lines
+
+
+def _csv(path: Path, text: Sequence[str]) -> pd.DataFrame:
+    settings: dict[str, Any] = {
+        "skiprows": len(_comment_lines(path)),
+        "encoding": "utf-8-sig",
+        "index_col": False,
+        "low_memory": False,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+        frame = pd.read_csv(path, **settings)
+    as_written = [name for name in text if name in frame.columns]
+    if as_written:
+        texts = pd.read_csv(path, usecols=as_written, dtype=str, keep_default_na=False, **settings)
+        for name in as_written:
+            frame[name] = texts[name]
+    return frame
+
+
+def _write_csv(
+    frame: pd.DataFrame, path: Path, texts: dict[str, str], labels: dict[str, tuple[str, str]]
+) -> None:
+    _plain_columns(frame, "CSV")
+    hashes = any(_text_column(frame[name]).str.contains("#").any() for name in _texts_of(frame))
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        for line in _to_lines(texts):
+            file.write(f"# {line}\n")
+        quoting = csv.QUOTE_NONNUMERIC if hashes else csv.QUOTE_MINIMAL
+        frame.to_csv(file, index=False, lineterminator="\n", quoting=quoting)
+
+
+# FITS, ECSV, VOTable
+
+
+def _first_table(path: Path) -> int:
+    from astropy.io import fits
+
+    with fits.open(path, memmap=False) as hdus:
+        for number, hdu in enumerate(hdus):
+            if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU)) and not isinstance(
+                hdu, fits.CompImageHDU
+            ):
+                return number
+    raise ValueError("the file has no table, only images")
+
+
+def _write_fits(
+    frame: pd.DataFrame, path: Path, texts: dict[str, str], labels: dict[str, tuple[str, str]]
+) -> None:
+    from astropy.io import fits
+
+    table = _astropy(frame, "FITS", labels, encoded=True)
+    for column in table.columns.values():
+        column.description = None  # TCOMM below: readable without astropy
+    hdu = fits.table_to_hdu(table)
+    for number, name in enumerate(frame.columns, start=1):
+        if labels[name][1]:
+            described = labels[name][1].encode("ascii", "backslashreplace").decode("ascii")
+            hdu.header[f"TCOMM{number}"] = described
+    for line in _to_lines(texts, ascii_only=True):
+        for card in _wrapped(line):
+            hdu.header.add_comment(card)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+
+
+def _write_ecsv(
+    frame: pd.DataFrame, path: Path, texts: dict[str, str], labels: dict[str, tuple[str, str]]
+) -> None:
+    table = _astropy(frame, "ECSV", labels)
+    table.meta.update({key: _line_value(value) for key, value in texts.items()})
+    table.write(path, format="ascii.ecsv", delimiter=",")
+
+
+def _write_votable(
+    frame: pd.DataFrame, path: Path, texts: dict[str, str], labels: dict[str, tuple[str, str]]
+) -> None:
+    from astropy.io.votable import from_table
+    from astropy.io.votable.tree import Info
+
+    votable = from_table(_astropy(frame, "VOTable", labels))
+    first = votable.get_first_table()
+    for key, value in texts.items():
+        first.infos.append(Info(name=key, value=_line_value(value)))
+    votable.to_xml(str(path))
+
+
+def _astropy(
+    frame: pd.DataFrame, format_name: str, labels: dict[str, tuple[str, str]], encoded: bool = False
+) -> Table:
+    """The frame as an astropy table of plain columns, missing values masked, text as UTF-8."""
+    from astropy import units as u
+    from astropy.table import MaskedColumn, Table
+
+    _plain_columns(frame, format_name)
+    table = Table()
+    text_columns = set(_texts_of(frame))
+    for name in frame.columns:
+        series = frame[name]
+        missing = series.isna().to_numpy()
+        if name in text_columns:
+            text = _text_column(series).to_numpy(dtype=object)
+            values = np.array(text, dtype=str) if len(text) else np.array([], dtype="U1")
+            if encoded:
+                values = np.char.encode(values, "utf-8")
+            mask: Any = missing
+        elif isinstance(series.dtype, np.dtype):
+            values, mask = series.to_numpy(), False
+            if values.dtype == np.float16:
+                values = values.astype(np.float32)
+        else:  # a nullable column: a float keeps NaN, the others a mask
+            plain = getattr(series.dtype, "numpy_dtype", np.dtype(float))
+            values = series.to_numpy(dtype=plain, na_value=plain.type(0))
+            mask = missing
+        column = MaskedColumn(values, name=name, mask=mask) if np.any(mask) else values
+        table[name] = column
+        unit, description = labels[name]
+        if unit:
+            table[name].unit = u.Unit(unit, parse_strict="silent")
+        if description:
+            table[name].description = description
+    return table
+
+
+def _texts_of(frame: pd.DataFrame) -> list[str]:
+    """Columns that go into a file as text: strings, categories of them, and dates."""
+    return [
+        name
+        for name in frame.columns
+        if pd.api.types.is_object_dtype(frame[name].dtype)
+        or pd.api.types.is_string_dtype(frame[name].dtype)
+        or isinstance(frame[name].dtype, pd.CategoricalDtype)
+        or pd.api.types.is_datetime64_any_dtype(frame[name].dtype)
+    ]
+
+
+def _text_column(series: pd.Series) -> pd.Series:
+    """A column as text, dates in ISO 8601, "" for a missing value."""
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        text = series.map(lambda moment: "" if pd.isna(moment) else moment.isoformat())
+    else:
+        text = series.astype(object).where(series.notna(), "").map(str)
+    return text.astype(object)
+
+
+def _plain_columns(frame: pd.DataFrame, format_name: str) -> None:
+    for name in frame.columns:
+        if pd.api.types.is_object_dtype(frame[name].dtype):
+            kinds = set(map(type, frame[name]))
+            if any(issubclass(k, (bytes, bytearray, list, tuple, dict, np.ndarray)) for k in kinds):
+                raise ValueError(
+                    f"{format_name} cannot hold the column {name!r} of bytes or lists; leave it "
+                    "out, or write .parquet"
+                )
+
+
+def _decoded(column: Any) -> Any:
+    """A column of byte strings as one of text, with its mask."""
+    from astropy.table import Column, MaskedColumn
+
+    values = _decode(np.asarray(column))
+    mask = getattr(column, "mask", None)
+    info = {"name": column.name, "description": column.description}
+    if mask is not None and np.any(mask):
+        return MaskedColumn(values, mask=mask, **info)
+    return Column(values, **info)
+
+
+def _decode(values: np.ndarray) -> np.ndarray:
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError:
+        return np.char.decode(values, "latin-1")
+
+
+# metadata as lines
+
+
+def _key(key: str) -> str:
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise ValueError(f"a metadata key is one plain word (letters, digits, _ . -), got {key!r}")
+    return key
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=_for_json)
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return str(value)
+
+
+def _line_value(text: str, ascii_only: bool = False) -> str:
+    """A text that survives as the end of one line: quoted as JSON where it would not."""
+    safe = (
+        text == text.strip()
+        and text.isprintable()
+        and not text.startswith('"')
+        and not text.endswith("&")
+        and (text.isascii() or not ascii_only)
+    )
+    return text if safe else json.dumps(text, ensure_ascii=ascii_only)
+
+
+def _plain(text: str) -> str:
+    """The inverse of `_line_value`."""
+    if text.startswith('"'):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return text
+        return value if isinstance(value, str) else text
+    return text
+
+
+def _to_lines(texts: Mapping[str, str], ascii_only: bool = False) -> list[str]:
+    return [f"{key}: {_line_value(value, ascii_only)}" for key, value in texts.items()]
+
+
+def _from_lines(lines: Any) -> dict[str, str]:
+    pairs = {}
+    for line in lines:
+        found = _LINE.fullmatch(line) or _LINE.fullmatch(f"{line} ")  # an empty value
+        if found:
+            pairs[found[1]] = _plain(found[2].strip())
+    return pairs
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line in pieces that fit a FITS card; all but the last end with `&`."""
+    pieces = [line[start : start + _CARD] for start in range(0, len(line), _CARD)]
+    return [piece + "&" for piece in pieces[:-1]] + pieces[-1:]
+
+
+def _unwrapped(header: Any) -> list[str]:
+    lines: list[str] = []
+    unfinished = ""
+    for card in header.get("COMMENT", ()):
+        unfinished += str(card)
+        if unfinished.endswith("&"):
+            unfinished = unfinished[:-1]
+        else:
+            lines.append(unfinished)
+            unfinished = ""
+    return [*lines, unfinished] if unfinished else lines

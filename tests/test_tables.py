@@ -1,0 +1,244 @@
+"""Tables survive five formats: values, units, descriptions, metadata; a write is all or none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from anomaly_zoo import tables
+
+SUFFIXES = [".parquet", ".csv", ".fits", ".ecsv", ".vot"]
+METADATA = {
+    "version": "0.1.0",
+    "rater": 'Zoë "Z" <b>#1</b>',
+    "gp": {"kernel": "rq", "alpha": 2.5, "n": np.int64(3)},
+    "note": "two\nlines, and " + "a very long tail " * 20 + "&",
+    "empty": "",
+    "n_rated": 12,
+}
+AS_TEXT = METADATA | {"gp": '{"kernel": "rq", "alpha": 2.5, "n": 3}', "n_rated": "12"}
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, 4),
+            "id_str": ["007", "<script>alert('J2')</script>", 'naïve #3, "quoted"'],
+            "ra": [10.123456789012345, np.nan, 359.9],
+            "interest": np.array([4.5, 3.25, 0.1], dtype=np.float32),
+            "n_raters": pd.array([1, None, 3], dtype="Int64"),
+            "rated": [True, False, True],
+            "note": ["first", None, "third"],
+        }
+    )
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_table_comes_back_as_it_was(tmp_path: Path, frame: pd.DataFrame, suffix: str) -> None:
+    path = tmp_path / f"top{suffix}"
+    tables.write(frame, path, METADATA, {"ra": "deg"}, {"ra": "right ascension (ICRS), °"})
+    back = tables.read(path, text=["id_str"])
+    assert list(back.columns) == list(frame.columns)
+    assert back["id_str"].tolist() == frame["id_str"].tolist()
+    assert back["rank"].tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(back["ra"].to_numpy(float), frame["ra"])
+    np.testing.assert_allclose(back["interest"].to_numpy(float), frame["interest"], rtol=1e-6)
+    assert back["n_raters"].isna().tolist() == [False, True, False]
+    assert back["n_raters"].iloc[2] == 3
+    assert back["rated"].tolist() == [True, False, True]
+    notes = [note if isinstance(note, str) and note else None for note in back["note"]]
+    assert notes == ["first", None, "third"]
+    assert tables.metadata(path) == AS_TEXT
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".ecsv", ".vot"])
+def test_units_and_descriptions_are_where_astropy_looks(
+    tmp_path: Path, frame: pd.DataFrame, suffix: str
+) -> None:
+    path = tmp_path / f"top{suffix}"
+    tables.write(frame, path, {}, {"ra": "deg", "gone": "m"}, {"ra": "right ascension (ICRS)"})
+    table = Table.read(path)
+    assert str(table["ra"].unit) == "deg"
+    if suffix == ".fits":
+        header = fits.getheader(path, 1)
+        assert header[f"TCOMM{table.colnames.index('ra') + 1}"] == "right ascension (ICRS)"
+    else:
+        assert table["ra"].description == "right ascension (ICRS)"
+
+
+def test_units_and_descriptions_in_parquet_belong_to_the_field(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    import pyarrow.parquet as pq
+
+    tables.write(frame, tmp_path / "t.parquet", {}, {"ra": "deg"}, {"ra": "right ascension"})
+    field = pq.read_schema(tmp_path / "t.parquet").field("ra")
+    assert field.metadata[b"unit"] == b"deg"
+    assert field.metadata[b"description"] == b"right ascension"
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), frame)
+
+
+def test_other_readers_understand_the_csv(tmp_path: Path, frame: pd.DataFrame) -> None:
+    path = tmp_path / "top.csv"
+    tables.write(frame, path, METADATA)
+    plain = pd.read_csv(path, comment="#", dtype={"id_str": str})
+    assert plain["id_str"].tolist() == frame["id_str"].tolist()
+    assert list(Table.read(path, format="ascii.csv", comment="#").colnames) == list(frame.columns)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    values=st.dictionaries(
+        st.from_regex(r"[a-z_][a-z0-9_]{0,12}", fullmatch=True),
+        st.text(
+            st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc", "Cn", "Co"]),
+            max_size=120,
+        ),
+        max_size=4,
+    ),
+    suffix=st.sampled_from(SUFFIXES),
+)
+def test_any_text_survives_as_metadata(tmp_path: Path, values: dict[str, str], suffix: str) -> None:
+    path = tmp_path / f"any{suffix}"
+    tables.write(pd.DataFrame({"id_str": ["a", "b"]}), path, values)
+    assert tables.metadata(path) == values
+
+
+def test_csv_keeps_ids_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("\ufeff# a comment\nid_str,ra,objid\n0012,1,5\nNA,2,6\nnull,,7\n", "utf-8")
+    frame = tables.read(path, text=["id_str"])
+    assert frame["id_str"].tolist() == ["0012", "NA", "null"]
+    assert frame["objid"].tolist() == [5, 6, 7]
+    assert np.isnan(frame["ra"].iloc[2])
+
+
+def test_fits_with_images_vectors_and_latin_text(tmp_path: Path) -> None:
+    table = Table({"id": np.array([b"a", b"\xe9t\xe9"]), "v": np.arange(4.0).reshape(2, 2)})
+    hdus = [fits.PrimaryHDU(np.zeros((4, 4))), fits.ImageHDU(np.zeros((4, 4)))]
+    hdu = fits.BinTableHDU(table)
+    for suffix in (".fits", ".fits.gz"):
+        fits.HDUList([*hdus, hdu]).writeto(tmp_path / f"t{suffix}")
+        frame = tables.read(tmp_path / f"t{suffix}")
+        assert frame["id"].tolist() == ["a", "été"]
+        assert [list(row) for row in frame["v"]] == [[0, 1], [2, 3]]
+
+
+def test_a_parquet_index_becomes_a_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id_str": ["a", "b"], "ra": [1.0, 2.0]}).set_index("id_str")
+    frame.to_parquet(tmp_path / "i.parquet")
+    assert tables.read(tmp_path / "i.parquet")["id_str"].tolist() == ["a", "b"]
+
+
+def test_a_skycoord_column_becomes_plain_columns(tmp_path: Path) -> None:
+    from astropy.coordinates import SkyCoord
+
+    table = Table({"id_str": ["a", "b"], "at": SkyCoord([1, 2], [3, 4], unit="deg")})
+    table.write(tmp_path / "s.ecsv")
+    assert tables.read(tmp_path / "s.ecsv")["at.ra"].tolist() == [1.0, 2.0]
+
+
+def test_dates_and_half_floats(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "when": pd.to_datetime(["2024-01-02T03:04:05Z", None]),
+            "f": np.array([0.5, 2.0], dtype=np.float16),
+        }
+    )
+    for suffix in (".fits", ".ecsv", ".vot"):
+        tables.write(frame, tmp_path / f"d{suffix}")
+        back = tables.read(tmp_path / f"d{suffix}")
+        assert back["when"].iloc[0] == "2024-01-02T03:04:05+00:00"
+        assert back["f"].tolist() == [0.5, 2.0]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_rows_is_a_table_too(tmp_path: Path, frame: pd.DataFrame, suffix: str) -> None:
+    tables.write(frame.iloc[:0], tmp_path / f"e{suffix}")
+    assert list(tables.read(tmp_path / f"e{suffix}").columns) == list(frame.columns)
+
+
+def test_unknown_suffix() -> None:
+    with pytest.raises(ValueError, match=r"top\.txt: the suffix names no table format; use \.parq"):
+        tables.write(pd.DataFrame({"a": [1]}), "top.txt")
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no such file: .*gone\.csv"):
+        tables.read(tmp_path / "gone.csv")
+    with pytest.raises(FileNotFoundError, match="no such folder to write to"):
+        tables.write(pd.DataFrame({"a": [1]}), tmp_path / "gone" / "top.csv")
+    with pytest.raises(IsADirectoryError, match="got the folder"):
+        tables.read(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_that_is_not_what_its_suffix_says(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(b"\x00\xff\xfe not a table \x89" * 10)
+    with pytest.raises(ValueError, match=f"broken{suffix} could not be read as a"):
+        tables.read(path)
+
+
+def test_rows_longer_than_the_header_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.csv").write_text("id_str,ra\na,1,9\nb,2,9\n")
+    with pytest.raises(ValueError, match="could not be read as a CSV table"):
+        tables.read(tmp_path / "w.csv")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES[1:])
+def test_bytes_need_parquet(tmp_path: Path, suffix: str) -> None:
+    frame = pd.DataFrame({"id_str": ["a"], "image": [b"\xff\xd8"]})
+    with pytest.raises(ValueError, match=r"cannot hold the column 'image'.*\.parquet"):
+        tables.write(frame, tmp_path / f"b{suffix}")
+    assert os.listdir(tmp_path) == []
+    tables.write(frame, tmp_path / "b.parquet")
+    assert tables.read(tmp_path / "b.parquet")["image"].iloc[0] == b"\xff\xd8"
+
+
+def test_bad_metadata_key_and_repeated_columns(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="one plain word"):
+        tables.write(pd.DataFrame({"a": [1]}), tmp_path / "a.csv", {"two words": 1})
+    twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(ValueError, match="the column 'a' twice"):
+        tables.write(twice, tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, frame: pd.DataFrame, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"top{suffix}"
+    tables.write(frame, path)
+    before = path.read_bytes()
+
+    def full(source: Path, target: Path) -> None:
+        assert Path(source).parent == tmp_path
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        tables.write(frame.iloc[:1], path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_link_is_written_through(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "real" / "t.csv")
+    tables.write(pd.DataFrame({"a": [1]}), link)
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "t.csv").read_text() == "a\n1\n"
