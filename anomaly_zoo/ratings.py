@@ -41,7 +41,7 @@ _events = sa.Table(
 )
 
 
-class RatingNotSaved(OSError):
+class RatingNotSaved(OSError):  # noqa: N818 - it says what happened
     """The event could not be written: it is not in the file and the session has not moved on."""
 
 
@@ -89,7 +89,8 @@ def opinions(events: Iterable[Event]) -> Opinions:
     """Reduce a log to what its raters think now.
 
     >>> log = [Event("rate", "a", 5, "eve", seq=1), Event("skip", "b", rater="eve", seq=2),
-    ...        Event("rate", "c", 0, "eve", seq=3), Event("undo", "c", rater="eve", undoes=3, seq=4)]
+    ...        Event("rate", "c", 0, "eve", seq=3),
+    ...        Event("undo", "c", rater="eve", undoes=3, seq=4)]
     >>> opinions(log).mean_scores, sorted(opinions(log).skipped)
     ({'a': 5.0}, ['b'])
     """
@@ -266,7 +267,7 @@ def read_events(path: str | Path) -> tuple[Event, ...]:
 
 
 def _open(path: Path | None, mode: str) -> sa.Engine:
-    """An engine with a connection an event, so that a file moved or removed is noticed, not refilled."""
+    """An engine with a connection an event: a file moved or removed is noticed, not refilled."""
     if path is None:
         return sa.create_engine(
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}

@@ -1,0 +1,48 @@
+"""The ranked table: every object that is not an artefact, most interesting first, and its export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from anomaly_zoo.catalog import Catalog
+    from anomaly_zoo.session import State
+
+DESCRIPTIONS = {
+    "rank": "1 is the most interesting",
+    "id_str": "identifier in the catalogue",
+    "ra": "right ascension (ICRS)",
+    "dec": "declination (ICRS)",
+    "interest": "expected score, 0 (dull) to 5 (wow): the posterior mean of the model",
+    "interest_std": "standard deviation of the interest",
+    "p_interesting": "probability that the score is at least 4, rating noise included",
+    "score": "mean score given by the raters; empty where not rated",
+    "n_raters": "how many raters gave a score",
+}
+UNITS = {"ra": "deg", "dec": "deg"}
+_POSITIONS = ("ra", "dec", "x", "y")
+
+
+def ranked(ids: np.ndarray, state: State, catalog: Catalog | None, top: int | None) -> pd.DataFrame:
+    """The table of `Session.ranking`: ids (n,) are those of the representation, in its order."""
+    if top is not None and top < 1:
+        raise ValueError(f"top is the number of objects to keep, at least 1, got {top}")
+    posterior = state.posterior
+    order = np.argsort(-posterior.mean, kind="stable")
+    order = order[~state.artefact[order]][:top]
+    frame = pd.DataFrame({"rank": np.arange(1, len(order) + 1), "id_str": ids[order]})
+    if catalog is not None:
+        for name in _POSITIONS:
+            if name in catalog.table.columns:
+                frame[name] = catalog.table[name].to_numpy()[order]
+    frame["interest"] = posterior.mean[order]
+    frame["interest_std"] = posterior.std[order]
+    frame["p_interesting"] = posterior.probability_above(4.0)[order]
+    scores = np.full(len(ids), np.nan, dtype=np.float32)
+    scores[state.rated] = state.scores
+    raters = np.zeros(len(ids), dtype=np.int32)
+    raters[state.rated] = [len(by) for by in state.opinions.scores.values()]
+    return frame.assign(score=scores[order], n_raters=raters[order])

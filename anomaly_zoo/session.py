@@ -1,0 +1,409 @@
+"""Session: the one mutable object; State: a frozen snapshot of what it knows."""
+
+from __future__ import annotations
+
+import getpass
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import anomaly_zoo
+from anomaly_zoo import tables
+from anomaly_zoo.acquisition import expected_improvement
+from anomaly_zoo.catalog import Catalog
+from anomaly_zoo.interest import Hyperparameters, InterestModel, fit_hyperparameters
+from anomaly_zoo.posterior import Posterior
+from anomaly_zoo.ranking import DESCRIPTIONS, UNITS, ranked
+from anomaly_zoo.ratings import (
+    Event,
+    Opinions,
+    RatingLog,
+    check_score,
+    last_act,
+    opinions,
+    read_events,
+)
+from anomaly_zoo.representation import Representation
+from anomaly_zoo.start import spread
+
+STARTERS = 10
+
+
+@dataclass(frozen=True)
+class Pick:
+    """An object to look at next: what the model expects of it, and why it is shown."""
+
+    id_str: str
+    interest: float
+    interest_std: float
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What follows from the representation, the log so far and the seed; nothing else enters.
+
+    Arrays are aligned with the n rows of the representation.
+    """
+
+    n_events: int
+    """How many events of the log it answers."""
+    opinions: Opinions
+    rated: np.ndarray
+    """Rows (m,) of the rated objects, in the order of their first rating."""
+    scores: np.ndarray
+    """Their mean scores (m,), 0 to 5."""
+    artefact: np.ndarray
+    """(n,) True for flagged artefacts, which leave the ranking."""
+    posterior: Posterior
+    best_f: float
+    """The highest posterior mean among the rated (of all, before the first rating)."""
+    utility: np.ndarray
+    """(n,) what the acquisition rule gives; -inf for what is rated, skipped or an artefact."""
+    starters: np.ndarray
+    """Rows left of the seeded spread that is shown before the model's own choices."""
+    hyperparameters: Hyperparameters | None
+
+
+class Session:
+    """Rate objects one by one and let a Gaussian process rank all the others.
+
+    `representation` is an (n, d) Representation; `catalog` a Catalog of the same objects, in any
+    order; `ratings` the path of a ratings file (made when missing; without one, ratings live in
+    memory). The same file and seed resume the same State and the same next object. More than
+    `components` dimensions are reduced by PCA with one global scale. `kernel` is "rq" or "matern";
+    `acquisition` a rule of anomaly_zoo.acquisition or any function with their signature.
+
+    Raises ValueError where catalogue and representation do not hold the same objects, or where the
+    ratings file belongs to another representation.
+
+    >>> import numpy as np, anomaly_zoo as az
+    >>> X = np.random.default_rng(0).normal(size=(60, 4))
+    >>> session = az.Session(az.Representation([f"J{i}" for i in range(60)], X), seed=0)
+    >>> for id_str in session.next(5):
+    ...     session.rate(id_str, 5 if X[int(id_str[1:]), 0] > 1 else 0)
+    >>> session.undo() in session.next(10)
+    True
+    >>> list(session.ranking().columns)[:3]
+    ['rank', 'id_str', 'interest']
+    """
+
+    def __init__(
+        self,
+        representation: Representation,
+        catalog: Catalog | None = None,
+        *,
+        ratings: str | Path | None = None,
+        seed: int = 0,
+        rater: str | None = None,
+        components: int = 50,
+        kernel: str = "rq",
+        acquisition: Callable[..., np.ndarray] = expected_improvement,
+    ) -> None:
+        self.representation = representation
+        self.catalog = None if catalog is None else _aligned(catalog, representation)
+        self.log = RatingLog(ratings, representation.hash)
+        self.seed = seed
+        self.rater = rater or _login()
+        self.space = representation.pca(min(components, representation.d))
+        self._kernel = kernel
+        self._acquisition = acquisition
+        self._starters = spread(self.space.X, STARTERS, seed)
+        self._state: State | None = None
+        self._fitted: tuple[bytes, Hyperparameters] | None = None
+        self._computing = threading.Lock()
+        self._listeners: list[Callable[[Event], None]] = []
+
+    # What the session knows
+
+    @property
+    def state(self) -> State:
+        """The State of the whole log, computed now if anything was added since the last one."""
+        with self._computing:
+            events = self.log.events
+            if self._state is None or self._state.n_events != len(events):
+                self._state = self._compute(events)
+            return self._state
+
+    @property
+    def latest(self) -> State | None:
+        """The last State that was computed, at once: a rating or two behind `state`, maybe."""
+        return self._state
+
+    @property
+    def opinions(self) -> Opinions:
+        """What the raters think now, straight from the log."""
+        return opinions(self.log.events)
+
+    def _compute(self, events: tuple[Event, ...]) -> State:
+        held = opinions(events)
+        mean_scores = held.mean_scores
+        rated = self.representation.rows(list(mean_scores))
+        scores = np.array(list(mean_scores.values()), dtype=np.float64)
+        last = self._state
+        if last and np.array_equal(last.rated, rated) and np.array_equal(last.scores, scores):
+            hyperparameters, posterior, best_f = last.hyperparameters, last.posterior, last.best_f
+        else:
+            hyperparameters = self._hyperparameters(rated, scores)
+            model = InterestModel.condition(self.space.X[rated], scores, hyperparameters)
+            posterior = model.score_batches(self.space.batches(), len(self.space))
+            best_f = float(posterior.mean[rated].max() if len(rated) else posterior.mean.max())
+        rng = np.random.default_rng([self.seed, len(events)])
+        utility = np.array(self._acquisition(posterior, best_f=best_f, rng=rng), dtype=np.float64)
+        artefact = np.zeros(len(utility), dtype=bool)
+        artefact[self.representation.rows(list(held.artefacts))] = True
+        utility[rated] = -np.inf
+        utility[artefact] = -np.inf
+        utility[self.representation.rows(list(held.skipped))] = -np.inf
+        starters = self._starters[np.isfinite(utility[self._starters])]
+        if len(rated) >= STARTERS:
+            starters = starters[:0]
+        for array in (rated, scores, artefact, utility, starters):
+            array.flags.writeable = False
+        return State(
+            n_events=len(events),
+            opinions=held,
+            rated=rated,
+            scores=scores,
+            artefact=artefact,
+            posterior=posterior,
+            best_f=best_f,
+            utility=utility,
+            starters=starters,
+            hyperparameters=hyperparameters,
+        )
+
+    def _hyperparameters(self, rated: np.ndarray, scores: np.ndarray) -> Hyperparameters:
+        """Fitted to the first ratings only, a few at a time, so that most ratings need no new fit
+        and the result depends on the ratings alone, not on when the file was opened."""
+        count = _refit_after(len(rated))
+        key = rated[:count].tobytes() + scores[:count].tobytes()
+        if self._fitted is None or self._fitted[0] != key:
+            X = self.space.X[rated[:count]]
+            self._fitted = key, fit_hyperparameters(X, scores[:count], kernel=self._kernel)
+        return self._fitted[1]
+
+    # What to look at
+
+    def next(self, n: int = 1) -> list[str]:
+        """The ids of the n objects to look at next, best first: never one that was rated, skipped
+        or flagged. Fewer when fewer are left."""
+        return [pick.id_str for pick in self.picks(n)]
+
+    def picks(self, n: int = 1, state: State | None = None) -> list[Pick]:
+        """The same as `next`, with what the model expects of each and why it is shown."""
+        if n < 1:
+            raise ValueError(f"ask for at least one object, got {n}")
+        state = state or self.state
+        first = state.starters[:n]
+        utility = state.utility.copy()
+        utility[first] = -np.inf
+        best = top(utility, n - len(first))
+        reasons = ["a first look around"] * len(first) + [
+            _reason(self.rule, utility[row]) for row in best
+        ]
+        rows = np.concatenate([first, best])
+        return [self.pick(int(row), why, state) for row, why in zip(rows, reasons, strict=True)]
+
+    def pick(self, row: int, reason: str, state: State | None = None) -> Pick:
+        """The Pick of one row of the representation."""
+        posterior = (state or self.state).posterior
+        return Pick(
+            str(self.representation.ids[row]),
+            float(posterior.mean[row]),
+            float(posterior.std[row]),
+            reason,
+        )
+
+    @property
+    def rule(self) -> str:
+        """The name of the acquisition rule."""
+        rule = self._acquisition
+        while isinstance(rule, partial):
+            rule = rule.func
+        return str(getattr(rule, "__name__", type(rule).__name__)).replace("_", " ")
+
+    # What the rater says: on disk before the call returns
+
+    def rate(self, id_str: str, score: float, *, reason: str = "by id", token: str = "") -> None:
+        """Store a score from 0 to 5 for an object; a second one by the same rater replaces it."""
+        self._append("rate", id_str, check_score(score), reason, token)
+
+    def skip(self, id_str: str, *, reason: str = "by id", token: str = "") -> None:
+        """Do not show the object again, and learn nothing from that."""
+        self._append("skip", id_str, None, reason, token)
+
+    def flag(
+        self, id_str: str, label: str = "artefact", *, reason: str = "by id", token: str = ""
+    ) -> None:
+        """Mark the object as an artefact (trail, star, bad data): it leaves the ranking."""
+        if label != "artefact":
+            raise ValueError(f"the only flag is 'artefact', got {label!r}")
+        self._append("artefact", id_str, None, reason, token)
+
+    def undo(self, *, token: str = "") -> str | None:
+        """Take back this rater's last rating, skip or flag; its id, or None with nothing left."""
+        last = last_act(self.log.events, self.rater)
+        if last is None:
+            return None
+        undone = self._append("undo", last.id_str, None, "", token, undoes=last.seq)
+        return undone.id_str
+
+    def adopt(self, path: str | Path) -> int:
+        """Copy the events of another ratings file whose objects are known here; how many it were.
+
+        For a new representation of the same objects. Doing it twice changes nothing.
+        """
+        seq: dict[int, int] = {}
+        before = len(self.log.events)
+        known = set(self.representation.ids)
+        for event in read_events(path):
+            if event.id_str in known:
+                undoes = None if event.undoes is None else seq[event.undoes]
+                seq[event.seq] = self.log.append(
+                    Event(**{**vars(event), "undoes": undoes, "seq": 0})
+                ).seq
+        self._tell()
+        return len(self.log.events) - before
+
+    def _append(
+        self,
+        kind: str,
+        id_str: str,
+        score: float | None,
+        reason: str,
+        token: str,
+        undoes: int | None = None,
+    ) -> Event:
+        row = self.representation.row(id_str)
+        expected = self._state.posterior if self._state else None
+        event = self.log.append(
+            Event(
+                kind,
+                id_str,
+                score,
+                self.rater,
+                interest=float(expected.mean[row]) if expected else None,
+                interest_std=float(expected.std[row]) if expected else None,
+                reason=reason,
+                undoes=undoes,
+                token=token,
+            )
+        )
+        self._tell()
+        return event
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener()` after every change of the log; returns the function that ends it."""
+        self._listeners.append(listener)
+        return partial(self._listeners.remove, listener)
+
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
+
+    # What comes out
+
+    def ranking(self, top: int | None = None) -> pd.DataFrame:
+        """All objects but the artefacts, most interesting first: rank, id_str, positions where
+        known, interest and interest_std (score units), p_interesting (probability that the score
+        is at least 4), score (NaN where not rated), n_raters. `top` keeps that many."""
+        return ranked(self.representation.ids, self.state, self.catalog, top)
+
+    def export(self, path: str | Path, top: int | None = None) -> Path:
+        """Write the ranking with its provenance; the suffix (.csv .parquet .ecsv .fits .vot) says
+        in which format. An existing file is replaced only when the new one is complete."""
+        frame = self.ranking(top)
+        names = {k: v for k, v in DESCRIPTIONS.items() if k in frame.columns}
+        units = {k: v for k, v in UNITS.items() if k in frame.columns}
+        tables.write(frame, path, self.provenance(), units=units, descriptions=names)
+        return Path(path)
+
+    def provenance(self) -> dict[str, str]:
+        """Where a ranking comes from: version, representation, model, seed, ratings, time."""
+        state = self.state
+        held = state.opinions
+        raters = sorted({rater for by in held.scores.values() for rater in by})
+        given = state.hyperparameters.as_dict() if state.hyperparameters else {}
+        entries: dict[str, Any] = {
+            "creator": f"anomaly_zoo {anomaly_zoo.__version__}",
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "catalog": self.catalog.name if self.catalog else "",
+            "representation": self.representation.name,
+            "representation_hash": self.representation.hash,
+            "encoder": self.representation.encoder,
+            "n_objects": len(self.representation),
+            "components": self.space.d,
+            **{f"gp_{name}": value for name, value in given.items()},
+            "acquisition": self.rule,
+            "seed": self.seed,
+            "n_rated": len(state.rated),
+            "n_artefacts": len(held.artefacts),
+            "n_skipped": len(held.skipped),
+            "raters": ", ".join(raters),
+            "ratings_file": self.log.path.name if self.log.path else "",
+        }
+        return {name: str(value) for name, value in entries.items() if value != ""}
+
+    def __repr__(self) -> str:
+        where = self.log.path.name if self.log.path else "in memory"
+        return (
+            f"<Session: {len(self.representation):,} objects x {self.representation.d} features, "
+            f"{len(self.opinions.scores)} rated ({where})>"
+        )
+
+
+def top(utility: np.ndarray, n: int) -> np.ndarray:
+    """The rows of the n highest finite utilities, best first, ties by row.
+
+    >>> top(np.array([1.0, 3.0, -np.inf, 3.0]), 3)
+    array([1, 3, 0])
+    """
+    n = min(n, int(np.isfinite(utility).sum()))
+    if n < 1:
+        return np.array([], dtype=int)
+    edge = np.partition(utility, -n)[-n]
+    rows = np.flatnonzero(utility >= edge)
+    return rows[np.argsort(-utility[rows], kind="stable")][:n]
+
+
+def _refit_after(n: int) -> int:
+    """How many of n ratings the hyper-parameters are fitted to: all up to 20, then every 5th,
+    from 100 on every 10th."""
+    step = 1 if n <= 20 else 5 if n <= 100 else 10
+    return n - n % step
+
+
+def _reason(rule: str, utility: float) -> str:
+    return f"{rule} {utility:.2g}"
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "rater"
+
+
+def _aligned(catalog: Catalog, representation: Representation) -> Catalog:
+    """The catalogue in the order of the representation, or a ValueError where they differ."""
+    features, objects = set(representation.ids), set(catalog.ids)
+    for missing, where in (
+        (features - objects, "features but no row in the catalogue"),
+        (objects - features, "a row in the catalogue but no features"),
+    ):
+        if missing:
+            some = ", ".join(repr(i) for i in sorted(missing)[:3])
+            raise ValueError(
+                f"{len(missing):,} objects have {where} (such as {some}); the representation has "
+                f"{len(features):,} objects, the catalogue {len(objects):,}. Keep those in both: "
+                "features = features.only(catalog.ids); catalog = catalog.only(features.ids)"
+            )
+    return catalog.only(representation.ids)

@@ -1,0 +1,392 @@
+"""The notebook tool: connects one Session to the views, which know nothing of each other."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from anomaly_zoo.cache import cache_folder
+from anomaly_zoo.neighbours import nearest
+from anomaly_zoo.projection import pca_map, umap_map
+from anomaly_zoo.ratings import Event, RatingNotSaved
+from anomaly_zoo.session import Session, State
+from anomaly_zoo.ui.gallery import Gallery
+from anomaly_zoo.ui.map import Colouring, GalaxyMap
+from anomaly_zoo.ui.panels import Curve, Header
+from anomaly_zoo.ui.pictures import PictureDesk, Pictures
+from anomaly_zoo.ui.viewer import Viewer
+
+AHEAD = 24
+"""Galaxies chosen in advance, so that fast fingers never wait."""
+SHOWN = 24
+"""Galaxies in a row of the gallery."""
+BEHIND = 60
+"""How far back the arrow keys reach."""
+FOUND = 4.0
+FORMATS = ("csv", "parquet", "ecsv", "fits", "vot")
+
+_open: weakref.WeakKeyDictionary[Session, Explorer] = weakref.WeakKeyDictionary()
+
+
+def explore(session: Session) -> Explorer:
+    """Show the notebook tool for a session: put it last in a cell.
+
+    Keys 0 to 5 rate, S skips, X flags an artefact, Z takes the last one back, the arrow keys look
+    back. Calling it again for the same session closes the tool that was open before.
+    """
+    if not isinstance(session, Session):
+        raise TypeError(
+            f"explore shows an az.Session, got {type(session).__name__}; "
+            "make one: session = az.Session(features, catalog)"
+        )
+    if session in _open:
+        _open[session].close()
+    _open[session] = Explorer(session)
+    return _open[session]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """All that the views show of one State, prepared away from the main thread."""
+
+    state: State
+    queue: list[dict[str, Any]]
+    gallery: list[dict[str, Any]]
+    about: str
+    near: np.ndarray
+    colouring: Colouring
+    rate_expected: float
+
+
+class Explorer:
+    """The tool on the screen. Views only set traits and send messages; here they are answered.
+
+    The model is fitted on a worker thread: it takes the log as it stands, prepares a Frame and
+    hands it to the main thread, then looks whether there is more to do.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._loop = _running_loop()
+        self._drawn: State | None = None
+        self._ranks: tuple[State, np.ndarray] | None = None
+        self._closed = threading.Event()
+        self._wake = threading.Event()
+        catalog = session.catalog
+        self._desk = PictureDesk(Pictures(catalog), self._on_main)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="anomaly_zoo-explorer")
+
+        title = (catalog.name if catalog else "") or session.representation.name
+        count = f"{len(session.representation):,} galaxies"
+        self.header = Header(subtitle=" · ".join(part for part in (title, count) if part))
+        self.viewer = Viewer(log_uid=session.log.uid)
+        self.map = GalaxyMap(pca_map(session.space.X), self._tapped, self._on_main)
+        self.gallery = Gallery()
+        self.curve = Curve()
+        panel = ipywidgets.VBox([self.map.bar, self.map.pane])
+        panel.add_class("az-map")
+        views = [self.header, self.viewer, panel, self.gallery, self.curve]
+        grid = ipywidgets.Box(views)
+        grid.add_class("az-grid")
+        self.root = ipywidgets.Box([grid])
+        self.root.add_class("az-root")
+
+        self.viewer.on_msg(self._from_viewer)
+        self.viewer.observe(self._looked, "shown")
+        self.gallery.on_msg(self._from_gallery)
+        self.gallery.observe(lambda _: self._update(), "tab")
+        self.header.on_msg(self._from_header)
+        self.map.bar.observe(lambda _: self._update(), "colour")
+        self._unsubscribe = session.subscribe(lambda: self._on_main(self._acted))
+        self._acted()
+        self.map.bar.about = "PCA, UMAP on its way…"
+        self._threads.submit(self._project)
+        threading.Thread(target=self._work, name="anomaly_zoo-model", daemon=True).start()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.root._repr_mimebundle_(**options)
+
+    def close(self) -> None:
+        """End the tool: its threads stop and its views leave the page. Nothing is lost."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._wake.set()
+        self._unsubscribe()
+        self._desk.close()
+        self.map.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for view in (self.header, self.viewer, self.gallery, self.curve, self.map.bar):
+            view.close()
+        self.map.pane.close()
+        self.root.close()
+
+    # Threads
+
+    def _on_main(self, function: Callable[..., None], *args: Any) -> None:
+        """Run the function on the kernel's main thread; at once where there is no event loop."""
+
+        def run() -> None:
+            if not self._closed.is_set():
+                function(*args)
+
+        if self._loop is None:
+            run()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(run)
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._closed.is_set():
+                return
+            try:
+                frame = self._prepare(self.session.state)
+            except Exception as error:
+                self._on_main(self._say, "error", f"model not updated, ratings are kept: {error}")
+            else:
+                self._on_main(self.show, frame)
+
+    def _update(self) -> None:
+        self._wake.set()
+
+    def _say(self, level: str, status: str) -> None:
+        self.header.level = level
+        self.header.status = status
+
+    # From the session to the views
+
+    def _acted(self) -> None:
+        """The log has grown: count, remember, and ask for a new State."""
+        scores = list(self.session.opinions.mean_scores.values())
+        self.header.n_rated = len(scores)
+        self.header.n_found = sum(score >= FOUND for score in scores)
+        self.curve.found = np.cumsum(np.array(scores, dtype=float) >= FOUND).tolist()
+        self.viewer.history = [self._act(event) for event in self._acts()[-BEHIND:]]
+        self._say("busy", "updating model…")
+        self._update()
+
+    def _acts(self) -> list[Event]:
+        events = self.session.log.events
+        undone = {event.undoes for event in events if event.kind == "undo"}
+        mine = (e for e in events if e.rater == self.session.rater and e.seq not in undone)
+        return [event for event in mine if event.kind != "undo"]
+
+    def _act(self, event: Event) -> dict[str, Any]:
+        return {
+            "id": event.id_str,
+            "position": self._position(event.id_str),
+            "interest": event.interest,
+            "std": event.interest_std,
+            "rank": None,
+            "reason": event.reason,
+            "act": event.kind,
+            "score": event.score,
+        }
+
+    def _prepare(self, state: State) -> Frame:
+        """Everything slow about showing a State; runs on the worker thread."""
+        picks = self.session.picks(AHEAD, state)
+        queue = [self._item(self._row(p.id_str), state, p.reason) for p in picks]
+        shown = self.viewer.shown
+        near = np.array([], dtype=int)
+        if shown:
+            X = self.session.space.X
+            row = self._row(shown)
+            near = nearest(X, X[row], min(SHOWN + 1, len(X))).rows
+            near = near[near != row][:SHOWN]
+        rows, about = self._gallery_rows(state, shown, near)
+        gallery = [self._item(int(row), state, "chosen in the gallery") for row in rows]
+        expected = float(state.posterior.probability_above(FOUND).mean())
+        return Frame(state, queue, gallery, about, near, self._colouring(state), expected)
+
+    def _gallery_rows(
+        self, state: State, shown: str, near: np.ndarray
+    ) -> tuple[np.ndarray, str]:
+        if self.gallery.tab == "near":
+            return near, f"closest to {shown}" if shown else "no galaxy on the screen"
+        if self.gallery.tab == "rated":
+            best = np.argsort(-state.scores, kind="stable")
+            return state.rated[best][:SHOWN], f"{len(best)} rated, best first"
+        mean = np.where(state.artefact, -np.inf, state.posterior.mean)
+        part = np.argpartition(-mean, min(SHOWN, len(mean) - 1))[:SHOWN]
+        return part[np.argsort(-mean[part], kind="stable")], "by the present model"
+
+    def _colouring(self, state: State) -> Colouring:
+        posterior, name = state.posterior, self.map.bar.colour
+        if name == "interest":
+            high = float(np.clip(np.quantile(posterior.mean, 0.999), 1.0, 5.0))
+            return Colouring(name, posterior.mean, 0.0, high)
+        if name == "uncertainty":
+            low, high = np.quantile(posterior.std, [0.001, 0.999])
+            return Colouring(name, posterior.std, float(low), max(float(high), float(low) + 0.1))
+        return Colouring(name, None, 0.0, 1.0)
+
+    def show(self, frame: Frame) -> None:
+        """Bring the views up to a Frame; runs on the main thread."""
+        state, last = frame.state, self._drawn
+        if last is not state:
+            self.viewer.queue = frame.queue
+            self.map.mark("rated", state.rated, state.scores)
+            self.curve.expected = frame.rate_expected
+            self._drawn = state
+        self.gallery.items = frame.gallery
+        self.gallery.about = frame.about
+        self.map.mark("near", frame.near)
+        if last is None or last.posterior is not state.posterior or self._recolour(frame):
+            self.map.colour(frame.colouring)
+        if state.n_events == len(self.session.log.events):
+            self._say("ready", "ready")
+
+    def _recolour(self, frame: Frame) -> bool:
+        return frame.colouring.name != self.map.colouring.name
+
+    def _item(self, row: int, state: State, reason: str) -> dict[str, Any]:
+        """One galaxy as the views show it."""
+        id_str = str(self.session.representation.ids[row])
+        mean = float(state.posterior.mean[row])
+        score = state.opinions.scores.get(id_str)
+        return {
+            "id": id_str,
+            "position": self._position(id_str),
+            "interest": mean,
+            "std": float(state.posterior.std[row]),
+            "rank": self._rank(mean, state),
+            "reason": reason,
+            "score": sum(score.values()) / len(score) if score else None,
+        }
+
+    def _rank(self, mean: float, state: State) -> int:
+        if self._ranks is None or self._ranks[0] is not state:
+            self._ranks = state, np.sort(state.posterior.mean[~state.artefact])
+        means = self._ranks[1]
+        return len(means) - int(np.searchsorted(means, np.float32(mean), side="right")) + 1
+
+    def _row(self, id_str: str) -> int:
+        return self.session.representation.row(id_str)
+
+    def _position(self, id_str: str) -> str:
+        catalog = self.session.catalog
+        if catalog is None:
+            return ""
+        where = catalog.position(id_str)
+        if where:
+            return f"{where[0]:.5f} {where[1]:+.5f}"
+        record = catalog.record(id_str)
+        x, y = record.get("x"), record.get("y")
+        if isinstance(x, int | float) and isinstance(y, int | float):
+            return f"x {x:.0f}, y {y:.0f} px"
+        return ""
+
+    def _project(self) -> None:
+        """The UMAP of this representation, from the cache or computed now."""
+        space = self.session.space
+        file = cache_folder() / f"umap-{space.hash}-{self.session.seed}.npy"
+        try:
+            xy = _read_map(file, len(space))
+            if xy is None:
+                xy = umap_map(space.X, self.session.seed)
+                _write_map(file, xy)
+        except Exception as error:
+            self._on_main(setattr, self.map.bar, "about", f"PCA (no UMAP: {error})")
+            return
+        self._on_main(self._place, xy)
+
+    def _place(self, xy: np.ndarray) -> None:
+        self.map.place(xy)
+        self.map.bar.about = "UMAP"
+
+    # From the views to the session
+
+    def _from_viewer(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        if content.get("kind") == "need":
+            self._desk.serve(self.viewer, content)
+            return
+        token, id_str = str(content.get("token", "")), str(content.get("id", ""))
+        why = {"reason": str(content.get("reason", ""))[:200], "token": token}
+        try:
+            match content.get("act"):
+                case "rate":
+                    self.session.rate(id_str, content.get("score", "none"), **why)
+                case "skip":
+                    self.session.skip(id_str, **why)
+                case "artefact":
+                    self.session.flag(id_str, "artefact", **why)
+                case "undo":
+                    self.session.undo(token=token)
+                case act:
+                    raise ValueError(f"the viewer sent an unknown act {act!r}")
+        except (ValueError, RatingNotSaved) as error:
+            self.viewer.refused(token, str(error))
+            self._say("error", f"not saved: {error}")
+        else:
+            self.viewer.saved(token)
+
+    def _from_gallery(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        if content.get("kind") == "need":
+            self._desk.serve(self.gallery, content)
+        elif content.get("kind") == "view":
+            self._look(self._row(str(content.get("id"))), "chosen in the gallery")
+
+    def _tapped(self, row: int) -> None:
+        self._look(row, "chosen on the map")
+
+    def _look(self, row: int, reason: str) -> None:
+        if self._drawn is not None:
+            self.viewer.look(self._item(row, self._drawn, reason))
+
+    def _looked(self, change: dict[str, Any]) -> None:
+        """Another galaxy is on the screen: mark it at once, its neighbours follow."""
+        if change["new"]:
+            self.map.mark("current", np.array([self._row(change["new"])]))
+            self._update()
+
+    def _from_header(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        if content.get("kind") == "export" and content.get("format") in FORMATS:
+            self._threads.submit(self._export, str(content["format"]))
+
+    def _export(self, suffix: str) -> None:
+        """Write the ranking as `Session.export` does and hand it to the browser to save."""
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                path = self.session.export(Path(folder) / f"anomalies.{suffix}")
+                data = path.read_bytes()
+        except Exception as error:
+            self._on_main(self._say, "error", f"export failed: {error}")
+            return
+        self._on_main(self.header.send, {"kind": "file", "name": f"anomalies.{suffix}"}, [data])
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _read_map(file: Path, n: int) -> np.ndarray | None:
+    try:
+        xy = np.load(file, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    return xy if xy.shape == (n, 2) and np.isfinite(xy).all() else None
+
+
+def _write_map(file: Path, xy: np.ndarray) -> None:
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npy", delete=False) as part:
+            np.save(part, xy)
+        Path(part.name).replace(file)
+    except OSError:
+        pass  # a map that could not be kept is only computed again

@@ -1,0 +1,30 @@
+"""The head of the tool and its curve: twins of widgets/header.js and widgets/curve.js."""
+
+from __future__ import annotations
+
+import anywidget
+import traitlets as t
+
+from anomaly_zoo.ui.assets import asset
+
+
+class Header(anywidget.AnyWidget):
+    """Title, status, counts and the export button; it carries the style sheet of the whole tool."""
+
+    _esm = asset("make.js", "header.js")
+    _css = asset("explorer.css")
+    subtitle = t.Unicode("").tag(sync=True)
+    status = t.Unicode("").tag(sync=True)
+    level = t.Enum(["ready", "busy", "error"], "busy").tag(sync=True)
+    n_rated = t.Int(0).tag(sync=True)
+    n_found = t.Int(0).tag(sync=True)
+
+
+class Curve(anywidget.AnyWidget):
+    """How many interesting galaxies the looks so far found, against looks at random."""
+
+    _esm = asset("make.js", "curve.js")
+    found = t.List(t.Int()).tag(sync=True)
+    """Found after each rating."""
+    expected = t.Float(0.0).tag(sync=True)
+    """Share of interesting objects that the model expects among all: what a random look finds."""

@@ -1,0 +1,188 @@
+"""A real JupyterLab and a real Chromium for the tests that need them, and a cache of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import pytest
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+KERNEL_READY = """() => {
+  const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+  const kernel = context?.session?.kernel;
+  return !!(context?.isReady && kernel?.connectionStatus === 'connected'
+            && kernel?.status === 'idle');
+}"""
+ALL_RUN = r"""() => {
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
+  return prompts.length > 0 && prompts.every(prompt => /\[\d+\]/.test(prompt.textContent));
+}"""
+RUN_ALL = """async () => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  await kernel.info;
+  window.jupyterapp.shell.collapseLeft();
+  window.jupyterapp.commands.execute('notebook:run-all-cells');
+}"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Nothing is read from or written to the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("ANOMALY_ZOO_CACHE")
+    os.environ["ANOMALY_ZOO_CACHE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["ANOMALY_ZOO_CACHE"]
+    else:
+        os.environ["ANOMALY_ZOO_CACHE"] = before
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab and the folder that it shows."""
+
+    url: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    home = tmp_path_factory.mktemp("lab")
+    notebooks = home / "notebooks"
+    notebooks.mkdir()
+    settings = home / "settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(
+        json.dumps({"fetchNews": "false", "checkForUpdates": False})
+    )
+    environment = os.environ | {
+        "HOME": str(home),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+    }
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser"),
+        *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"),
+        *("--IdentityProvider.token=", "--ServerApp.password="),
+        *(f"--ServerApp.root_dir={notebooks}", "--LabApp.expose_app_in_browser=True"),
+        "--LabApp.extension_manager=readonly",
+    ]
+    with open(home / "log.txt", "w") as log:
+        server = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(f"{url}/api", server, home / "log.txt")
+            yield Lab(url, notebooks)
+        finally:  # its kernels are in its process group
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=2).read()
+            return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}") from None
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium here, and in CI the browser tests must run")
+        pytest.skip("no chromium on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class OpenNotebook:
+    """A notebook in the browser: Playwright's page, and what went wrong in it."""
+
+    page: object
+    problems: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def notebook(lab: Lab, chromium: object) -> Iterator[Callable[..., OpenNotebook]]:
+    """`notebook(name, cells)` writes a notebook, opens it, and runs all of it."""
+    context = chromium.new_context(  # type: ignore[attr-defined]
+        viewport={"width": 1440, "height": 900}, accept_downloads=True
+    )
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    opened = OpenNotebook(page)
+    page.on("pageerror", lambda error: opened.problems.append(f"page error: {error}"))
+    page.on(
+        "console",
+        lambda m: opened.problems.append(f"console: {m.text}") if m.type == "error" else None,
+    )
+    own = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith(own) else opened.problems.append(f"external: {r.url}"),
+    )
+
+    def run(name: str, cells: list[str]) -> OpenNotebook:
+        book = nbformat.v4.new_notebook(
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        )
+        nbformat.write(book, lab.folder / name)
+        page.goto(f"{lab.url}/lab/tree/{name}?reset")
+        page.wait_for_function(KERNEL_READY)
+        page.evaluate(RUN_ALL)
+        page.wait_for_function(ALL_RUN)
+        return opened
+
+    yield run
+    try:
+        page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext.shutdown()")
+    finally:
+        context.close()

@@ -1,0 +1,110 @@
+// A live Bokeh document. Twin of anomaly_zoo/ui/bokeh_pane.py.
+
+// BokehJS comes over the comm, once a page and version.
+function bokehjs(model) {
+  const version = model.get("bokeh_version");
+  const loads = (window.__anomaly_zoo_bokeh ??= new Map());
+  if (!loads.has(version)) {
+    const load = new Promise((resolve) => {
+      const receive = (message, buffers) => {
+        if (message.kind !== "bokehjs") return;
+        model.off("msg:custom", receive);
+        const before = window.Bokeh;
+        const script = document.createElement("script");
+        script.textContent = new TextDecoder().decode(buffers[0]);
+        document.head.append(script);
+        script.remove();
+        const ours = window.Bokeh;
+        if (before) window.Bokeh = before; // leave another Bokeh of the page in its place
+        resolve(ours);
+      };
+      model.on("msg:custom", receive);
+      model.send({ kind: "need-bokehjs" });
+    });
+    loads.set(version, load);
+  }
+  return loads.get(version);
+}
+
+// Bokeh wants whole ArrayBuffers by id.
+function buffersById(ids, views) {
+  const own = (view) =>
+    view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+  return new Map(ids.map((id, i) => [id, own(views[i])]));
+}
+
+async function render({ model, el }) {
+  el.classList.add("az-pane");
+  const place = document.createElement("div");
+  place.className = "az-pane-inner";
+  place.textContent = "drawing the map…";
+  el.append(place);
+  const view = Math.random().toString(36).slice(2);
+  let doc = null;
+  let Bokeh = null;
+  let applying = false;
+  let outgoing = [];
+  let timer = 0;
+
+  // Changes go to Python a few at a time: a drag makes hundreds.
+  function flush() {
+    timer = 0;
+    const events = outgoing;
+    outgoing = [];
+    if (!doc || !events.length) return;
+    const { Buffer } = Bokeh.require("core/serialization/buffer");
+    const buffers = [];
+    const json = JSON.stringify(doc.create_json_patch(events), (_, value) =>
+      value instanceof Buffer ? { id: `b${buffers.push(value.buffer) - 1}` } : value,
+    );
+    model.send({ kind: "patch", json }, undefined, buffers);
+  }
+  function changed(event) {
+    if (applying || event.sync === false) return;
+    outgoing.push(event);
+    timer ||= setTimeout(flush, 60);
+  }
+  async function receive(message, buffers) {
+    if (message.kind === "document" && message.view === view) {
+      const { Document } = Bokeh.require("document/document");
+      const { add_document_standalone } = Bokeh.require("embed/standalone");
+      place.replaceChildren();
+      doc = Document.from_json(
+        JSON.parse(message.json),
+        undefined,
+        buffersById(message.ids, buffers),
+      );
+      await add_document_standalone(doc, place);
+      doc.on_change(changed);
+      el.dataset.ready = "1";
+    } else if (message.kind === "patch" && doc) {
+      applying = true;
+      try {
+        doc.apply_json_patch(JSON.parse(message.json), buffersById(message.ids, buffers));
+      } finally {
+        applying = false;
+      }
+    }
+  }
+  const measure = () => {
+    const { clientWidth: width, clientHeight: height } = place;
+    if (!width || !height) return;
+    model.set("size", [width, height, window.devicePixelRatio]);
+    model.save_changes();
+  };
+  const watcher = new ResizeObserver(measure);
+  watcher.observe(place);
+  model.on("msg:custom", receive);
+  bokehjs(model).then((loaded) => {
+    Bokeh = loaded;
+    model.send({ kind: "pull", view });
+  });
+  return () => {
+    watcher.disconnect();
+    clearTimeout(timer);
+    model.off("msg:custom", receive);
+    doc?.clear();
+  };
+}
+
+export default { render };

@@ -1,0 +1,68 @@
+// Title, status, counts and export. Twin of Header in anomaly_zoo/ui/panels.py.
+
+const FORMATS = [
+  ["csv", "CSV"],
+  ["parquet", "Parquet"],
+  ["ecsv", "ECSV"],
+  ["fits", "FITS"],
+  ["vot", "VOTable"],
+];
+
+function render({ model, el }) {
+  const head = make("div", "az-header");
+  const brand = make("span", "az-brand", "anomaly_zoo");
+  const subtitle = make("span", "az-dim az-subtitle");
+  const status = make("span", "az-pill az-status");
+  status.setAttribute("role", "status");
+  const rated = make("span", "az-pill");
+  const found = make("span", "az-pill");
+  found.title = "galaxies that you rated 4 or 5";
+  const exporter = make("span", "az-export");
+  const button = make("button", "az-go", "Export");
+  button.type = "button";
+  button.title = "Download the ranked list";
+  const format = make("select");
+  format.setAttribute("aria-label", "format of the exported list");
+  for (const [value, text] of FORMATS) {
+    const option = make("option", "", text);
+    option.value = value;
+    format.append(option);
+  }
+  exporter.append(button, format);
+  head.append(brand, subtitle, make("span", "az-space"), status, rated, found, exporter);
+  el.append(head);
+
+  const paint = () => {
+    subtitle.textContent = model.get("subtitle");
+    subtitle.title = model.get("subtitle");
+    status.dataset.level = model.get("level");
+    status.textContent = model.get("status");
+    status.title = model.get("status");
+    const count = (n, text) => [make("b", "", n.toLocaleString("en")), ` ${text}`];
+    rated.replaceChildren(...count(model.get("n_rated"), "rated"));
+    found.replaceChildren(...count(model.get("n_found"), "found (≥ 4)"));
+  };
+  button.onclick = () => {
+    button.disabled = true;
+    model.send({ kind: "export", format: format.value });
+    setTimeout(() => (button.disabled = false), 10_000);
+  };
+  const receive = (message, buffers) => {
+    if (message.kind !== "file") return;
+    button.disabled = false;
+    const link = make("a");
+    link.href = URL.createObjectURL(new Blob([buffers[0]]));
+    link.download = message.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  };
+  model.on("change", paint);
+  model.on("msg:custom", receive);
+  paint();
+  return () => {
+    model.off("change", paint);
+    model.off("msg:custom", receive);
+  };
+}
+
+export default { render };

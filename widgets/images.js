@@ -1,0 +1,63 @@
+// Pictures of galaxies by id: asked for once, decoded ahead, kept. Put before the modules that use it.
+
+class Pictures {
+  constructor(model, size, keep = 240) {
+    this.model = model;
+    this.size = size;
+    this.keep = keep;
+    this.entries = new Map(); // id -> {image, error, ready}
+    this.changed = () => {};
+    this.receive = (message, buffers) => {
+      if (message.kind === "image") this.arrive(message, buffers[0]);
+    };
+    model.on("msg:custom", this.receive);
+  }
+
+  get(id) {
+    return this.entries.get(id);
+  }
+
+  // Have these ready soon, in this order.
+  want(ids) {
+    const missing = ids.filter((id) => !this.entries.has(id));
+    for (const id of ids) {
+      const entry = this.entries.get(id) ?? { ready: false };
+      this.entries.delete(id); // the last wanted are the last to go
+      this.entries.set(id, entry);
+    }
+    for (const [id, entry] of this.entries) {
+      if (this.entries.size <= this.keep) break;
+      if (entry.image) URL.revokeObjectURL(entry.image.src);
+      this.entries.delete(id);
+    }
+    if (missing.length) this.model.send({ kind: "need", ids: missing, size: this.size });
+  }
+
+  async arrive({ id, error }, bytes) {
+    const entry = this.entries.get(id);
+    if (!entry || entry.ready) return;
+    if (error) {
+      entry.error = error;
+    } else {
+      const image = new Image();
+      image.alt = "";
+      image.draggable = false;
+      image.src = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+      try {
+        await image.decode();
+        entry.image = image;
+      } catch {
+        entry.error = "the browser could not decode this picture";
+      }
+    }
+    entry.ready = true;
+    this.changed(id);
+  }
+
+  close() {
+    this.model.off("msg:custom", this.receive);
+    for (const entry of this.entries.values()) {
+      if (entry.image) URL.revokeObjectURL(entry.image.src);
+    }
+  }
+}

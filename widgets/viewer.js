@@ -1,0 +1,359 @@
+// The galaxy on the screen and the keys that rate it. Twin of anomaly_zoo/ui/viewer.py.
+// An act is kept in the browser's storage until Python says that it is on disk.
+
+const WORDS = ["junk", "dull", "ok", "fun", "rare", "wow"];
+const HINTS = [
+  ["S", "skip", "skip"],
+  ["X", "artefact", "artefact"],
+  ["Z", "undo", "undo"],
+  ["←", "look back", "back"],
+  ["→", "forward", "forward"],
+];
+
+// Acts not yet on disk: one entry each in localStorage, so that a reload or a dead kernel loses none.
+class Outbox {
+  constructor(uid) {
+    this.prefix = `anomaly_zoo:${uid}:`;
+    this.count = 0;
+  }
+
+  put(act) {
+    const stamp = String(Date.now()).padStart(15, "0") + String(this.count++).padStart(5, "0");
+    act.key = `${this.prefix}${stamp}:${act.token}`;
+    try {
+      localStorage.setItem(act.key, JSON.stringify(act));
+    } catch {
+      // no storage here: the act still goes to Python at once
+    }
+  }
+
+  drop(act) {
+    try {
+      localStorage.removeItem(act.key);
+    } catch {
+      // no storage here
+    }
+  }
+
+  waiting() {
+    try {
+      const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
+      return keys.sort().map((key) => JSON.parse(localStorage.getItem(key)));
+    } catch {
+      return [];
+    }
+  }
+}
+
+function token() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) =>
+    b.toString(16).padStart(2, "0"),
+  ).join("");
+}
+
+function build(el) {
+  const parts = {};
+  const card = make("div", "az-card az-viewer");
+  const frame = (parts.frame = make("div", "az-frame"));
+  parts.note = make("div", "az-note");
+  parts.reason = make("span", "az-reason");
+  parts.rank = make("span", "az-rank");
+  parts.hint = make("span", "az-keys-off", "click here to rate with the keys");
+  frame.append(parts.note, parts.reason, parts.rank, parts.hint);
+  const line = make("div", "az-line");
+  parts.id = make("span", "az-id");
+  parts.position = make("span", "az-position");
+  line.append(parts.id, parts.position);
+  const expected = make("div", "az-line az-expected");
+  const bar = make("div", "az-bar");
+  parts.spread = make("div", "az-spread");
+  parts.mean = make("div", "az-mean");
+  bar.append(parts.spread, parts.mean);
+  parts.number = make("span", "az-number");
+  expected.append(make("span", "", "predicted interest"), bar, parts.number);
+  const scores = make("div", "az-scores");
+  parts.buttons = WORDS.map((word, score) => {
+    const button = make("button", `az-score az-s${score}`);
+    button.type = "button";
+    button.title = `Rate ${score}: ${word}`;
+    button.append(make("b", "", String(score)), make("span", "", word));
+    scores.append(button);
+    return button;
+  });
+  const hints = make("div", "az-hints");
+  parts.acts = HINTS.map(([key, text, act]) => {
+    const button = make("button", "az-hint");
+    button.type = "button";
+    button.dataset.act = act;
+    button.append(make("kbd", "", key), make("span", "", text));
+    hints.append(button);
+    return button;
+  });
+  parts.message = make("div", "az-message");
+  parts.message.setAttribute("role", "status");
+  card.append(frame, line, expected, scores, hints, parts.message);
+  el.append(card);
+  return parts;
+}
+
+function render({ model, el }) {
+  const parts = build(el);
+  const pictures = new Pictures(model, 840);
+  const outbox = new Outbox(model.get("log_uid"));
+  let local = outbox.waiting(); // acts that the history from Python does not hold yet
+  let again = []; // acts that were refused: shown once more, first
+  let current = null;
+  let resume = null; // what to go on with after looking back or elsewhere
+  let back = 0; // how many acts ago, while looking back
+
+  const waiting = () => local.filter((act) => !act.saved);
+
+  // Everything this rater did, oldest first, with what is on its way.
+  function acts() {
+    const list = [...model.get("history")];
+    for (const act of local) {
+      if (act.act === "undo") list.pop();
+      else list.push({ ...act.item, act: act.act, score: act.score ?? null });
+    }
+    return list;
+  }
+
+  function upNext() {
+    if (again.length) return again.shift();
+    const done = new Set(local.filter((act) => act.act !== "undo").map((act) => act.id));
+    for (const act of local) if (act.act === "undo") done.delete(act.id);
+    if (current) done.add(current.id);
+    return model.get("queue").find((item) => !done.has(item.id)) ?? null;
+  }
+
+  function show(item) {
+    current = item;
+    paint();
+    if (item && model.get("shown") !== item.id) {
+      model.set("shown", item.id);
+      model.save_changes();
+    }
+    prefetch();
+  }
+
+  function prefetch() {
+    const ids = model.get("queue").map((item) => item.id);
+    const recent = model.get("history").slice(-3).map((item) => item.id);
+    pictures.want([...new Set([...ids, ...recent, ...(current ? [current.id] : [])])].reverse()
+      .reverse());
+  }
+
+  function paint() {
+    const picture = current && pictures.get(current.id);
+    const old = parts.frame.querySelector("img");
+    if (picture?.image) {
+      if (old !== picture.image) {
+        old?.remove();
+        parts.frame.prepend(picture.image);
+      }
+      parts.note.textContent = "";
+    } else {
+      old?.remove();
+      parts.note.textContent = !current
+        ? "choosing the next galaxy…"
+        : (picture?.error ?? "loading…");
+    }
+    parts.frame.classList.toggle("az-bad", Boolean(picture?.error));
+    parts.id.textContent = current?.id ?? "";
+    parts.id.title = current?.id ?? "";
+    parts.position.textContent = current?.position ?? "";
+    const said = current?.act === "rate" ? `you gave ${current.score}` : current?.act;
+    parts.reason.textContent = back ? `looking back: ${said}` : (current?.reason ?? "");
+    parts.rank.textContent = current?.rank ? `#${current.rank.toLocaleString("en")}` : "";
+    const known = current?.interest != null;
+    const [mean, std] = known ? [current.interest, current.std] : [0, 0];
+    const percent = (value) => `${Math.min(100, Math.max(0, 20 * value))}%`;
+    parts.spread.style.left = percent(mean - std);
+    parts.spread.style.right = `calc(100% - ${percent(mean + std)})`;
+    parts.mean.style.left = percent(mean);
+    parts.mean.hidden = parts.spread.hidden = !known;
+    parts.number.textContent = known ? `${mean.toFixed(1)} ± ${std.toFixed(1)}` : "–";
+    const given = current?.score;
+    parts.buttons.forEach((button, score) =>
+      button.classList.toggle("az-given", given != null && Math.round(given) === score),
+    );
+    const unsaved = waiting().length;
+    el.classList.toggle("az-waiting", unsaved > 0);
+    if (!parts.message.classList.contains("az-error")) {
+      parts.message.textContent = unsaved > 3 ? `${unsaved} ratings on their way to disk…` : "";
+    }
+  }
+
+  function say(text, error = false) {
+    parts.message.textContent = text;
+    parts.message.classList.toggle("az-error", error);
+  }
+
+  function send(act) {
+    model.send({
+      kind: "act",
+      act: act.act,
+      id: act.id,
+      score: act.score,
+      reason: act.item?.reason ?? "",
+      token: act.token,
+    });
+  }
+
+  function record(kind, item, score) {
+    const act = { act: kind, id: item?.id ?? "", score, item, token: token() };
+    outbox.put(act);
+    local.push(act);
+    send(act);
+  }
+
+  // What a key or a button does. Nothing is rated that is not on the screen.
+  function act(kind, score) {
+    if (kind === "undo") return undo();
+    if (kind === "back" || kind === "forward") return look(kind === "back" ? 1 : -1);
+    if (!current) return;
+    if (!pictures.get(current.id)?.ready) return say("wait for the picture, then rate it");
+    say("");
+    record(kind, { ...current, act: undefined, score: undefined }, score);
+    const on = resume;
+    resume = null;
+    back = 0;
+    show(on && on.id !== current.id ? on : upNext());
+  }
+
+  function undo() {
+    const last = acts().at(-1);
+    if (!last) return say("nothing to undo");
+    record("undo", { id: last.id });
+    const open = resume ?? current;
+    if (open && open.id !== last.id && !open.act) again.unshift(open);
+    resume = null;
+    back = 0;
+    say(`took back ${last.id}`);
+    show({ ...last, act: undefined, score: null, reason: "once more" });
+  }
+
+  function look(step) {
+    const list = acts();
+    const to = Math.min(list.length, back + step);
+    if (to === back && step > 0) return say("this is as far back as it goes");
+    if (to < 0 && !resume) return;
+    resume ??= current;
+    back = Math.max(0, to);
+    if (back) return show(list[list.length - back]);
+    const on = resume;
+    resume = null;
+    show(on);
+  }
+
+  const onQueue = () => {
+    const fresh = current && model.get("queue").find((item) => item.id === current.id);
+    if (fresh && !back && !current.act) {
+      Object.assign(current, { interest: fresh.interest, std: fresh.std, rank: fresh.rank });
+    }
+    prefetch();
+    if (current) paint();
+    else show(upNext());
+  };
+  const onHistory = () => {
+    local = local.filter((act) => !act.saved);
+    paint();
+  };
+  const onFocus = () => {
+    const item = { ...model.get("focus") };
+    if (!item.id || item.id === current?.id) return;
+    if (!back && !resume) resume = current;
+    back = 0;
+    say("");
+    show(item);
+  };
+  const onMessage = (message) => {
+    const sent = local.find((entry) => entry.token === message.token);
+    if (!sent) return;
+    if (message.kind === "saved") {
+      sent.saved = true;
+      outbox.drop(sent);
+      paint();
+    } else if (message.kind === "refused") {
+      local = local.filter((entry) => entry !== sent);
+      outbox.drop(sent);
+      say(message.reason, true);
+      if (sent.act === "undo") return paint();
+      // Back to the galaxy whose rating was not kept; those after it wait their turn.
+      const item = { ...sent.item, reason: "not saved: rate it again" };
+      const first = current?.reason === item.reason;
+      if (first) again.push(item);
+      else {
+        if (current && !back) again.push(current);
+        show(item);
+      }
+    }
+  };
+
+  // Keys belong to the tool once it was clicked, until something outside is.
+  const root = () => el.closest(".az-root") ?? el;
+  const editable = (node) => node?.closest?.("input, textarea, select, [contenteditable='true']");
+  let active = false;
+  const setActive = (value) => {
+    active = value;
+    root().classList.toggle("az-active", value);
+  };
+  const onPointer = (event) => {
+    const inside = event.composedPath().includes(root());
+    setActive(inside);
+    if (inside && document.activeElement && !root().contains(document.activeElement)) {
+      document.activeElement.blur();
+    }
+  };
+  const onFocusIn = (event) => {
+    const node = event.target;
+    if (active && editable(node) && !root().contains(node)) setActive(false);
+    if (!active && root().contains(node)) setActive(true);
+  };
+  const onKey = (event) => {
+    if (!active || !el.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (editable(document.activeElement) || event.shiftKey || event.key === "Tab") return;
+    event.stopImmediatePropagation(); // the notebook must not see it: `d d` deletes cells there
+    const key = event.key;
+    const kind = { s: "skip", x: "artefact", z: "undo", arrowleft: "back", arrowright: "forward" }[
+      key.toLowerCase()
+    ];
+    if (key === "Escape") setActive(false);
+    else if (/^[0-5]$/.test(key)) {
+      event.preventDefault();
+      if (!event.repeat) act("rate", Number(key));
+    } else if (kind) {
+      event.preventDefault();
+      if (!event.repeat || kind === "back" || kind === "forward") act(kind);
+    }
+  };
+  window.addEventListener("pointerdown", onPointer, true);
+  window.addEventListener("focusin", onFocusIn, true);
+  window.addEventListener("keydown", onKey, true);
+  parts.buttons.forEach((button, score) => (button.onclick = () => act("rate", score)));
+  parts.acts.forEach((button) => (button.onclick = () => act(button.dataset.act)));
+
+  pictures.changed = (id) => id === current?.id && paint();
+  model.on("change:queue", onQueue);
+  model.on("change:history", onHistory);
+  model.on("change:focus", onFocus);
+  model.on("msg:custom", onMessage);
+  for (const entry of local) send(entry); // written once even where it arrived before
+  show(upNext());
+  requestAnimationFrame(() => {
+    if (!editable(document.activeElement)) setActive(true);
+  });
+
+  return () => {
+    window.removeEventListener("pointerdown", onPointer, true);
+    window.removeEventListener("focusin", onFocusIn, true);
+    window.removeEventListener("keydown", onKey, true);
+    model.off("change:queue", onQueue);
+    model.off("change:history", onHistory);
+    model.off("change:focus", onFocus);
+    model.off("msg:custom", onMessage);
+    pictures.close();
+  };
+}
+
+export default { render };
