@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomaly_zoo.ratings import (
+    Event,
+    RatingLog,
+    RatingNotSaved,
+    check_score,
+    last_act,
+    opinions,
+    read_events,
+)
+
+HASH = "0123456789abcdef"
+
+
+def test_an_event_is_in_the_file_when_append_returns(tmp_path: Path) -> None:
+    path = tmp_path / "what? a name.db"
+    log = RatingLog(path, HASH)
+    log.append(
+        Event("rate", "J1", 4.0, "eve", interest=1.5, interest_std=0.5, reason="expected 0.2")
+    )
+    with sqlite3.connect(path) as other:
+        row = other.execute(
+            "SELECT kind, id_str, score, rater, interest, interest_std, reason, time FROM events"
+        ).fetchone()
+    assert row[:7] == ("rate", "J1", 4.0, "eve", 1.5, 0.5, "expected 0.2")
+    assert row[7].endswith("+00:00")
+
+
+def test_reopening_gives_the_same_events(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    log = RatingLog(path, HASH)
+    for kind, score in (("rate", 5.0), ("skip", None), ("artefact", None)):
+        log.append(Event(kind, f"J-{kind}", score, "eve"))
+    again = RatingLog(path, HASH)
+    assert again.events == log.events
+    assert again.uid == log.uid
+    assert read_events(path) == log.events
+
+
+def test_a_token_is_written_once(tmp_path: Path) -> None:
+    log = RatingLog(tmp_path / "r.db", HASH)
+    first = log.append(Event("rate", "J1", 4.0, "eve", token="abc"))
+    second = log.append(Event("rate", "J1", 4.0, "eve", token="abc"))
+    assert first == second
+    assert len(log.events) == 1
+
+
+def test_two_programs_share_a_file(tmp_path: Path) -> None:
+    one, two = (RatingLog(tmp_path / "r.db", HASH) for _ in range(2))
+    one.append(Event("rate", "J1", 4.0, "eve"))
+    two.append(Event("rate", "J2", 1.0, "bob"))
+    assert [e.id_str for e in two.events] == ["J1", "J2"]
+    one.refresh()
+    assert one.events == two.events
+
+
+def test_threads_lose_nothing(tmp_path: Path) -> None:
+    log = RatingLog(tmp_path / "r.db", HASH)
+
+    def rate(name: str) -> None:
+        for i in range(20):
+            log.append(Event("rate", f"{name}{i}", 3.0, name))
+
+    threads = [threading.Thread(target=rate, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [e.seq for e in log.events] == list(range(1, 81))
+    assert read_events(tmp_path / "r.db") == log.events
+
+
+def test_another_representation_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    RatingLog(tmp_path / "r.db", HASH).append(Event("rate", "J1", 4.0, "eve"))
+    with pytest.raises(ValueError, match=r"another representation.*adopt"):
+        RatingLog(tmp_path / "r.db", "f" * 16)
+    assert len(RatingLog(tmp_path / "r.db", HASH).events) == 1
+
+
+def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes " * 100)
+    with pytest.raises(ValueError, match="not an anomaly_zoo ratings file"):
+        RatingLog(path, HASH)
+    with pytest.raises(ValueError, match="not an anomaly_zoo ratings file"):
+        read_events(path)
+    assert path.read_text() == "my notes " * 100
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE t (x)")
+    with pytest.raises(ValueError, match="not an anomaly_zoo ratings file"):
+        RatingLog(other, HASH)
+
+
+def test_a_missing_folder_or_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="folder"):
+        RatingLog(tmp_path / "nowhere" / "r.db", HASH)
+    with pytest.raises(FileNotFoundError, match="no ratings file"):
+        read_events(tmp_path / "r.db")
+
+
+def test_a_file_removed_meanwhile_is_not_refilled(tmp_path: Path) -> None:
+    log = RatingLog(tmp_path / "r.db", HASH)
+    log.append(Event("rate", "J1", 4.0, "eve"))
+    (tmp_path / "r.db").unlink()
+    with pytest.raises(RatingNotSaved, match="J2 was not saved"):
+        log.append(Event("rate", "J2", 4.0, "eve"))
+    assert [e.id_str for e in log.events] == ["J1"]
+    assert not (tmp_path / "r.db").exists()
+
+
+_CHILD = """
+import os, resource, sys
+from anomaly_zoo.ratings import Event, RatingLog, RatingNotSaved
+log = RatingLog(sys.argv[1], "0123456789abcdef")
+if sys.argv[2] == "full":
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    size = os.path.getsize(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+elif os.getuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+kept = 0
+try:
+    for i in range(1000):
+        log.append(Event("rate", f"J{i}" + "x" * 100, 3.0, "eve"))
+        kept += 1
+except RatingNotSaved as error:
+    print(kept, len(log.events), error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of the operating system")
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+def test_a_disk_that_refuses_is_said_and_nothing_is_pretended(
+    tmp_path: Path, trouble: str
+) -> None:
+    path = tmp_path / "r.db"
+    RatingLog(path, HASH)
+    if trouble == "read-only":
+        path.chmod(0o444)
+        for folder in (tmp_path, *tmp_path.parents[:3]):
+            if folder.owner() == path.owner() and folder != Path("/tmp"):
+                folder.chmod(folder.stat().st_mode | 0o055 & ~0o022)
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, str(path), trouble],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    kept, known, message = done.stdout.split(" ", 2)
+    assert "was not saved" in message
+    assert kept == known
+    assert len(read_events(path)) == int(kept)
+
+
+@pytest.mark.parametrize("score", [-1, 5.1, math.nan, math.inf, "4", None, b"1"])
+def test_scores_outside_0_to_5_are_refused(score: object) -> None:
+    with pytest.raises(ValueError, match="0 .*to 5"):
+        check_score(score)  # type: ignore[arg-type]
+
+
+def test_unknown_kinds_are_refused() -> None:
+    with pytest.raises(ValueError, match="got 'love'"):
+        RatingLog(None, HASH).append(Event("love", "J1"))
+
+
+def test_the_last_word_of_each_rater_counts() -> None:
+    log = [
+        Event("rate", "a", 5, "eve", seq=1),
+        Event("rate", "a", 3, "bob", seq=2),
+        Event("rate", "a", 1, "eve", seq=3),
+        Event("rate", "b", 2, "eve", seq=4),
+        Event("artefact", "b", rater="eve", seq=5),
+        Event("skip", "c", rater="bob", seq=6),
+    ]
+    held = opinions(log)
+    assert held.scores == {"a": {"eve": 1.0, "bob": 3.0}}
+    assert held.mean_scores == {"a": 2.0}
+    assert held.artefacts == {"b"}
+    assert held.skipped == {"c"}
+
+
+_ACTS = st.lists(
+    st.tuples(st.sampled_from(["rate", "skip", "artefact", "undo"]), st.sampled_from("abc")),
+    max_size=30,
+)
+
+
+@given(_ACTS)
+def test_undo_takes_back_exactly_the_last_act(acts: list[tuple[str, str]]) -> None:
+    log = RatingLog(None, HASH)
+    before: list[object] = []
+    for kind, id_str in acts:
+        if kind != "undo":
+            before.append(opinions(log.events))
+            log.append(Event(kind, id_str, 4.0 if kind == "rate" else None, "eve"))
+        elif last := last_act(log.events, "eve"):
+            log.append(Event("undo", last.id_str, rater="eve", undoes=last.seq))
+            assert opinions(log.events) == before.pop()
+        else:
+            assert not before
