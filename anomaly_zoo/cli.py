@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -83,7 +84,7 @@ def lab(
     port = _free_port(ip, port)
 
     command = [
-        *(sys.executable, "-m", "jupyterlab"),
+        *(sys.executable, "-W", "ignore::DeprecationWarning", "-m", "jupyterlab"),
         f"--ServerApp.root_dir={folder}",
         f"--ServerApp.ip={ip}",
         f"--ServerApp.port={port}",
@@ -94,7 +95,7 @@ def lab(
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--ServerApp.answer_yes=True",  # Ctrl-C stops without a question
-        "--log-level=WARN",
+        "--Application.log_level=WARN",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         typer.echo(
@@ -110,6 +111,7 @@ def lab(
     # The kernel is this Python, and the window layout stays with the folder that it belongs to.
     environment = {
         "OMP_WAIT_POLICY": "PASSIVE",
+        "JUPYTER_TOKEN": secrets.token_hex(24),  # one that it finds itself it would also print
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".jupyterlab"),
         **os.environ,
         "JUPYTER_PREFER_ENV_PATH": "1",
