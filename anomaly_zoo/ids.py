@@ -62,10 +62,12 @@ def rows_of(index: pd.Index, ids: str | Iterable[str], *, where: str) -> np.ndar
     rows = index.get_indexer(pd.Index(wanted, dtype=object))
     unknown = np.flatnonzero(rows < 0)
     if len(unknown):
-        of = f" of {len(wanted):,}" if len(wanted) > 1 else ""
+        shown = _examples([wanted[i] for i in unknown[:SHOWN]])
+        if len(wanted) == 1:
+            raise ValueError(f"the id {shown} is not in {where}")
         raise ValueError(
-            f"{len(unknown):,}{of} {'id is' if len(unknown) == 1 else 'ids are'} not in {where}, "
-            f"such as {_examples([wanted[i] for i in unknown[:SHOWN]])}"
+            f"{len(unknown):,} of {len(wanted):,} ids {'is' if len(unknown) == 1 else 'are'} not "
+            f"in {where}, such as {shown}"
         )
     return np.asarray(rows, dtype=np.intp)
 
