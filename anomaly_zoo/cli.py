@@ -84,7 +84,7 @@ def lab(
     port = _free_port(ip, port)
 
     command = [
-        *(sys.executable, "-W", "ignore::DeprecationWarning", "-m", "jupyterlab"),
+        *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={folder}",
         f"--ServerApp.ip={ip}",
         f"--ServerApp.port={port}",

@@ -35,7 +35,7 @@ def test_stored_short_valid_and_without_outputs(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A home of its own, with a kernel that is this very Python."""
+    """Jupyter folders of its own, with a kernel that is this very Python."""
     home = tmp_path_factory.mktemp("home")
     kernel = home / "kernels" / "python3"
     kernel.mkdir(parents=True)
@@ -43,7 +43,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     spec = {"argv": command, "display_name": "this Python", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(spec))
     return {
-        "ANOMALY_ZOO_CACHE": str(home / "cache"),
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_DATA_DIR": str(home),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
@@ -53,7 +52,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_from_top_to_bottom_and_again(
-    path: Path, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
+    environment: dict[str, str],
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -67,7 +70,7 @@ def test_runs_from_top_to_bottom_and_again(
             resources={"metadata": {"path": str(tmp_path)}},
         )
         client.execute()  # raises CellExecutionError with the traceback of the cell
-        assert Path(environment["ANOMALY_ZOO_CACHE"]).is_dir()
+        assert list(cache.iterdir()), "the galaxies are kept for the next time"
         outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
         assert not [o for o in outputs if o.output_type == "error"]
         warned = [o.text for o in outputs if o.get("name") == "stderr" and "Warning" in o.text]
