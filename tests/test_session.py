@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+import anomaly_zoo as az
+from anomaly_zoo import acquisition, tables
+from anomaly_zoo.ratings import read_events
+from anomaly_zoo.session import top
+
+N = 300
+
+
+def features(n: int = N, seed: int = 0) -> az.Representation:
+    """Dull objects in one cloud, ten interesting ones in a small cloud of their own."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 6)).astype(np.float32)
+    X[:10] = [4, 3, 0, 0, 0, 0] + 0.5 * rng.normal(size=(10, 6))
+    return az.Representation([f"J{i:04d}" for i in range(n)], X, name="clouds")
+
+
+def truth(id_str: str) -> float:
+    return 5.0 if int(id_str[1:]) < 10 else 0.0
+
+
+def replay(session: az.Session, looks: int, batch: int = 1) -> list[str]:
+    seen = []
+    while len(seen) < looks:
+        for id_str in session.next(batch):
+            session.rate(id_str, truth(id_str))
+            seen.append(id_str)
+    return seen
+
+
+def catalog(n: int = N) -> az.Catalog:
+    table = pd.DataFrame({"id_str": [f"J{i:04d}" for i in range(n)]})
+    table["ra"], table["dec"] = np.linspace(0, 359, n), np.linspace(-80, 80, n)
+    return az.Catalog(table, name="Clouds")
+
+
+def same_state(a: az.State, b: az.State) -> bool:
+    return (
+        a.opinions == b.opinions
+        and a.hyperparameters == b.hyperparameters
+        and np.array_equal(a.posterior.mean, b.posterior.mean)
+        and np.array_equal(a.posterior.std, b.posterior.std)
+        and np.array_equal(a.utility, b.utility)
+        and np.array_equal(a.starters, b.starters)
+    )
+
+
+def test_a_known_rater_finds_the_rare_ones() -> None:
+    session = az.Session(features(), seed=1)
+    seen = replay(session, 40)
+    assert len(set(seen)) == 40
+    assert sum(truth(i) == 5 for i in seen) == 10
+    assert set(session.ranking(10)["id_str"]) == {f"J{i:04d}" for i in range(10)}
+
+
+def test_the_replay_is_the_same_every_time() -> None:
+    assert replay(az.Session(features(), seed=3), 25) == replay(az.Session(features(), seed=3), 25)
+    assert az.Session(features(), seed=3).next(5) != az.Session(features(), seed=4).next(5)
+
+
+@pytest.mark.parametrize("looks", [0, 3, 13, 24])
+def test_a_reopened_session_is_the_same(tmp_path: Path, looks: int) -> None:
+    session = az.Session(features(), ratings=tmp_path / "r.db", seed=5)
+    replay(session, looks)
+    for act in (session.skip, session.flag):
+        act(session.next()[0])
+    again = az.Session(features(), ratings=tmp_path / "r.db", seed=5)
+    assert same_state(session.state, again.state)
+    assert session.next(5) == again.next(5)
+
+
+def test_undo_returns_to_the_state_before() -> None:
+    session = az.Session(features(), seed=2)
+    replay(session, 15)
+    before, coming = session.state, session.next(4)
+    session.rate(coming[0], 5)
+    session.flag(coming[1])
+    assert session.next(4) != coming
+    assert session.undo() == coming[1]
+    assert session.undo() == coming[0]
+    assert same_state(session.state, before)
+    assert session.next(4) == coming
+
+
+def test_undo_with_nothing_to_undo() -> None:
+    session = az.Session(features())
+    assert session.undo() is None
+    assert session.log.events == ()
+
+
+def test_skip_is_no_evidence_and_artefacts_leave_the_ranking() -> None:
+    session = az.Session(features(), seed=2)
+    replay(session, 12)
+    mean = session.state.posterior.mean
+    skipped, flagged = session.next(2)
+    session.skip(skipped)
+    session.flag(flagged, "artefact")
+    assert np.array_equal(session.state.posterior.mean, mean)
+    assert not {skipped, flagged} & set(session.next(N))
+    ranking = session.ranking()
+    assert flagged not in set(ranking["id_str"])
+    assert skipped in set(ranking["id_str"])
+    assert len(ranking) == N - 1
+
+
+def test_next_gives_all_that_is_left_and_no_more() -> None:
+    session = az.Session(features(12), seed=0)
+    assert sorted(session.next(100)) == sorted(session.representation.ids)
+    for id_str in session.next(100):
+        session.rate(id_str, 1)
+    assert session.next(3) == []
+    assert len(session.ranking()) == 12
+
+
+def test_a_rating_is_logged_with_what_the_model_predicted(tmp_path: Path) -> None:
+    session = az.Session(features(), ratings=tmp_path / "r.db", seed=0, rater="eve")
+    replay(session, 12)
+    pick = session.picks(1)[0]
+    session.rate(pick.id_str, 2, reason=pick.reason)
+    event = read_events(tmp_path / "r.db")[-1]
+    assert (event.rater, event.score) == ("eve", 2.0)
+    assert event.interest == pytest.approx(pick.interest)
+    assert event.interest_std == pytest.approx(pick.interest_std)
+    assert event.reason.startswith("expected improvement")
+
+
+def test_several_raters_share_a_file(tmp_path: Path) -> None:
+    for rater, score in (("eve", 5), ("bob", 2)):
+        session = az.Session(features(), ratings=tmp_path / "r.db", rater=rater)
+        session.rate("J0000", score)
+    row = session.ranking().set_index("id_str").loc["J0000"]
+    assert (row["score"], row["n_raters"]) == (3.5, 2)
+    assert session.undo() == "J0000"
+    assert session.opinions.mean_scores == {"J0000": 5.0}
+
+
+def test_listeners_hear_of_every_event() -> None:
+    session = az.Session(features())
+    heard: list[int] = []
+    stop = session.subscribe(lambda: heard.append(len(session.log.events)))
+    session.rate("J0001", 3)
+    session.undo()
+    stop()
+    session.rate("J0002", 3)
+    assert heard == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        acquisition.log_expected_improvement,
+        acquisition.upper_confidence_bound,
+        acquisition.thompson,
+        acquisition.greedy,
+        acquisition.uncertainty,
+        acquisition.random,
+        partial(acquisition.upper_confidence_bound, beta=5.0),
+        lambda posterior, *, best_f, rng: -posterior.mean,
+    ],
+)
+@pytest.mark.parametrize("kernel", ["rq", "matern"])
+def test_any_rule_and_kernel_drive_the_loop(rule: object, kernel: str) -> None:
+    session = az.Session(features(60), acquisition=rule, kernel=kernel, seed=1)  # type: ignore
+    assert len(set(replay(session, 20, batch=5))) == 20
+
+
+@pytest.mark.parametrize("score", [0, 5])
+def test_all_ratings_equal(score: int) -> None:
+    session = az.Session(features(), seed=0)
+    for id_str in session.next(12):
+        session.rate(id_str, score)
+    assert np.isfinite(session.state.posterior.mean).all()
+    assert (session.state.posterior.std > 0).all()
+    assert len(session.next(3)) == 3
+
+
+def test_the_catalogue_may_be_in_another_order() -> None:
+    shuffled = catalog().only(list(reversed(catalog().ids)))
+    session = az.Session(features(), shuffled)
+    row = session.ranking().set_index("id_str").loc["J0299"]
+    assert (row["ra"], row["dec"]) == (359.0, 80.0)
+
+
+def test_a_catalogue_of_other_objects_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"100 objects have features.*'J0200', 'J0201', 'J0202'"):
+        az.Session(features(), catalog(200))
+    with pytest.raises(ValueError, match=r"200 objects have a row.*'J0100', 'J0101', 'J0102'"):
+        az.Session(features(100), catalog())
+
+
+def test_unknown_ids_bad_scores_and_bad_counts() -> None:
+    session = az.Session(features())
+    for act in (lambda: session.rate("J9999", 3), lambda: session.skip("J9999")):
+        with pytest.raises(ValueError, match="J9999"):
+            act()
+    with pytest.raises(ValueError, match="0 .*to 5"):
+        session.rate("J0001", 6)
+    with pytest.raises(ValueError, match="artefact"):
+        session.flag("J0001", "lovely")
+    with pytest.raises(ValueError, match="at least one"):
+        session.next(0)
+    with pytest.raises(ValueError, match="at least 1"):
+        session.ranking(0)
+    assert session.log.events == ()
+
+
+def test_ratings_of_another_representation_can_be_adopted(tmp_path: Path) -> None:
+    old = az.Session(features(seed=0), ratings=tmp_path / "old.db", rater="eve")
+    replay(old, 12)
+    old.flag("J0299")
+    old.undo()
+    with pytest.raises(ValueError, match="adopt"):
+        az.Session(features(200, seed=1), ratings=tmp_path / "old.db")
+    new = az.Session(features(200, seed=1), ratings=tmp_path / "new.db")
+    known = [e for e in old.log.events if int(e.id_str[1:]) < 200]
+    assert new.adopt(tmp_path / "old.db") == len(known)
+    assert new.adopt(tmp_path / "old.db") == 0
+    assert new.opinions.mean_scores == {
+        i: s for i, s in old.opinions.mean_scores.items() if int(i[1:]) < 200
+    }
+
+
+def test_a_failing_fit_keeps_the_rating_and_the_old_state(tmp_path: Path) -> None:
+    broken = False
+
+    def rule(posterior: az.Posterior, *, best_f: float, rng: np.random.Generator) -> np.ndarray:
+        if broken:
+            raise RuntimeError("no idea")
+        return posterior.mean
+
+    session = az.Session(features(), ratings=tmp_path / "r.db", acquisition=rule)
+    before, broken = session.state, True
+    session.rate("J0003", 4)
+    with pytest.raises(RuntimeError, match="no idea"):
+        session.next()
+    assert session.latest is before
+    assert [e.id_str for e in read_events(tmp_path / "r.db")] == ["J0003"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "ecsv", "fits", "vot"])
+def test_export_in_every_format(tmp_path: Path, suffix: str) -> None:
+    session = az.Session(features(), catalog(), seed=7)
+    replay(session, 14)
+    session.flag("J0200")
+    path = session.export(tmp_path / f"anomalies.{suffix}", top=50)
+    frame = tables.read(path)
+    assert list(frame.columns) == list(session.ranking().columns)
+    assert len(frame) == 50
+    assert list(frame["rank"]) == list(range(1, 51))
+    assert np.allclose(frame["interest"], session.ranking(50)["interest"])
+    assert np.all(np.diff(frame["interest"]) <= 0)
+    assert frame["score"].notna().sum() == session.ranking(50)["score"].notna().sum()
+    told = tables.metadata(path)
+    assert told["representation_hash"] == session.representation.hash
+    assert told["creator"] == f"anomaly_zoo {az.__version__}"
+    assert (told["n_rated"], told["n_artefacts"], told["seed"]) == ("14", "1", "7")
+    assert float(told["gp_lengthscale"]) > 0
+    if suffix in ("ecsv", "fits", "vot"):
+        assert Table.read(path)["ra"].unit == "deg"
+
+
+def test_the_ranking_says_how_probable_it_is() -> None:
+    session = az.Session(features(), seed=1)
+    replay(session, 30)
+    ranking = session.ranking()
+    assert ranking["p_interesting"].between(0, 1).all()
+    found = ranking[ranking["score"] == 5]
+    dull = ranking[ranking["score"] == 0]
+    assert found["p_interesting"].min() > 0.5 > dull["p_interesting"].max()
+
+
+def test_an_unknown_suffix_writes_nothing(tmp_path: Path) -> None:
+    session = az.Session(features())
+    with pytest.raises(ValueError, match="suffix"):
+        session.export(tmp_path / "anomalies.doc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_top_orders_and_breaks_ties_by_row() -> None:
+    utility = np.array([0.0, 2.0, 1.0, 2.0, -np.inf, 1.0])
+    assert top(utility, 4).tolist() == [1, 3, 2, 5]
+    assert top(utility, 99).tolist() == [1, 3, 2, 5, 0]
+    assert top(np.full(3, -np.inf), 2).tolist() == []
