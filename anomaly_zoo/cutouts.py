@@ -181,7 +181,7 @@ class Cutouts:
         if callable(self.source):
             try:
                 value = self.source(dict(row))
-            except CutoutError:
+            except (CutoutError, MemoryError):
                 raise
             except Exception as error:
                 raise CutoutError(_sentence("the cutout function failed", error)) from error
@@ -251,7 +251,8 @@ class Cutouts:
     def _short(self, path: Path) -> str:
         root = self.root.resolve()
         name = str(path.relative_to(root) if path.is_relative_to(root) else path)
-        return "".join(c for c in name if c.isprintable())
+        name = "".join(c for c in name if c.isprintable())
+        return name if len(name) <= 80 else f"…{name[-79:]}"
 
     def _from_value(self, value: Any, origin: str) -> Image.Image:
         from PIL import Image
@@ -418,7 +419,9 @@ def _opened(data: bytes) -> Image.Image:
     else:
         raise CutoutError("this is not an image (JPEG, PNG, WebP, GIF, TIFF or FITS)")
     try:
-        return reader(BytesIO(data), "")
+        with _QUIET, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged EXIF data
+            return reader(BytesIO(data), "")
     except Exception as error:
         raise CutoutError(_sentence("the image header is damaged", error)) from error
 
@@ -539,7 +542,8 @@ def _lupton(bands: list[np.ndarray]) -> np.ndarray:
     bright = _limits(mean)[1]
     if not bright > 0:
         return np.zeros((*mean.shape, 3), np.uint8)
-    return make_lupton_rgb(*(plane / bright for plane in planes), stretch=0.06, Q=8)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where a pixel is zero in all bands
+        return make_lupton_rgb(*(plane / bright for plane in planes), stretch=0.06, Q=8)
 
 
 def _reduced(image: Image.Image) -> Image.Image:
@@ -573,6 +577,8 @@ def _download(address: str) -> bytes:
                     )
                 if time.monotonic() > deadline:
                     raise CutoutError(f"the image from {host} took longer than {DEADLINE:.0f} s")
+            if answer.length:
+                raise CutoutError(f"the image from {host} broke off after {size:,} bytes")
     except urllib.error.HTTPError as error:
         raise CutoutError(_sentence(f"{host} answered {error.code}", error.reason)) from None
     except TimeoutError:
