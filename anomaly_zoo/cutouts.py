@@ -580,6 +580,7 @@ def _download(address: str) -> bytes:
             if answer.length:
                 raise CutoutError(f"the image from {host} broke off after {size:,} bytes")
     except urllib.error.HTTPError as error:
+        error.close()
         raise CutoutError(_sentence(f"{host} answered {error.code}", error.reason)) from None
     except TimeoutError:
         raise CutoutError(f"{host} gave no answer within {TIMEOUT:.0f} s") from None

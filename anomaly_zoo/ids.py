@@ -104,7 +104,8 @@ def _objects(values: Any, what: str) -> np.ndarray:
 def _as_text(array: np.ndarray, types: set[type], what: str, integers: bool) -> np.ndarray:
     """The ids as plain `str`, or the error that says why one cannot be."""
     if types & {float, np.float64, np.float32, np.float16, type(None), type(pd.NA), type(pd.NaT)}:
-        _refuse_missing(np.flatnonzero(pd.isna(array)), what)
+        empty = [isinstance(text, str) and not text.strip() for text in array]
+        _refuse_missing(np.flatnonzero(pd.isna(array) | np.array(empty)), what)
     text = np.empty(len(array), dtype=object)
     for row, value in enumerate(array):
         if isinstance(value, str):

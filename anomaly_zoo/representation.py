@@ -373,6 +373,9 @@ def _no_pickle(path: Path) -> ValueError:
 
 
 def _load(path: Path) -> Any:
+    with open(path, "rb") as file:
+        if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
+            raise ValueError("could not be read as a NumPy file: it does not begin as one")
     try:
         return np.load(path, mmap_mode=None if path.suffix == ".npz" else "r", allow_pickle=False)
     except ValueError as error:
