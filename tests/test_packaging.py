@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -74,6 +75,33 @@ def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
     for name, requirement in requirements("lab", "test").items():
         assert name in pins, f"constraints.txt does not pin {name}"
         assert pins[name] in requirement.specifier, f"{name}=={pins[name]} is outside its bounds"
+
+
+IMPORTED_AS = {"PIL": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-image"}
+IMPORTED_AS |= {"umap": "umap-learn", "yaml": "pyyaml"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("anomaly_zoo", ["lab"]), ("tests", ["lab", "test"])]
+)
+def test_every_import_is_a_declared_dependency(folder: str, extras: list[str]) -> None:
+    declared = set(requirements(*extras))
+    for path in (ROOT / folder).rglob("*.py"):
+        own = {"anomaly_zoo", "conftest", "tests", *(p.stem for p in path.parent.glob("*.py"))}
+        for name in imported(path) - own - sys.stdlib_module_names:
+            package = canonicalize_name(IMPORTED_AS.get(name, name))
+            assert package in declared, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def imported(path: Path) -> set[str]:
+    """The top names of all that a source imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(str(node.module))
+    return {name.split(".")[0] for name in names}
 
 
 def test_constraints_are_plain_releases() -> None:
