@@ -410,8 +410,8 @@ def test_more_features_than_can_be_correlated(monkeypatch: pytest.MonkeyPatch) -
     dual = features.pca(5)
     assert dual.d == 5
     assert features.pca(60).d == 39
-    assert abs(np.corrcoef(direct.X[:, 0], dual.X[:, 0])[0, 1]) > 0.85  # the same axis, fitted to fewer rows
-    monkeypatch.setattr(module, "PCA_DIMENSIONS", 39)
+    # the same axis, fitted to fewer rows
+    assert abs(np.corrcoef(direct.X[:, 0], dual.X[:, 0])[0, 1]) > 0.85
     small = features.only(features.ids[:30])
     same = small.pca(5)
     monkeypatch.setattr(module, "PCA_DIMENSIONS", 4096)
