@@ -17,7 +17,7 @@ import math
 import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr
 
-from .posterior import Posterior
+from anomaly_zoo.posterior import Posterior
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _SMALLEST_STD = 1e-9

@@ -19,20 +19,23 @@ from gpytorch.priors import NormalPrior
 from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
-from .posterior import Posterior
+from anomaly_zoo.posterior import Posterior
 
 KERNELS = ("rq", "matern")
 NOISE_FLOOR = 1e-2  # score^2: nobody repeats their own ratings to better than 0.1
 _CHUNK = 16_384
-_SAME = 1e-5  # float32 may move a squared distance by this many squared length scales
+_ACCURACY = 3e-5  # what rounding may move a predicted interest by, score units
 
 # Weak priors: (median, standard deviation of the natural logarithm); the mean's is a plain
 # (mean, standard deviation). Scores run from 0 to 5 and interesting objects are rare, so before
-# any rating an object is expected to be dull. The length scale is in units of the root mean square
-# distance between two objects.
+# any rating an object is expected to be dull, and the variance of interest is known to within a
+# factor of a few. The length scale is in units of the root mean square distance between two
+# objects and never beyond it: under a flat field, which is what a run of dull ratings asks for,
+# every place is as good as any other and the search is lost.
 _MEAN = (0.5, 0.5)
-_OUTPUTSCALE = (2.0, 1.0)
-_LENGTHSCALE = (0.7, 0.7)
+_OUTPUTSCALE = (5.0, 0.35)
+_LENGTHSCALE = (0.3, 0.5)
+_LONGEST = 1.0
 _ALPHA = (1.0, 1.0)
 _NOISE = (0.1, 1.0)
 
@@ -94,9 +97,10 @@ def fit_hyperparameters(
     Maximises the marginal likelihood (Rasmussen & Williams 2006, eq. 5.8) times weak log-normal
     priors in the logarithms of the parameters (a normal one on the mean), by L-BFGS in float64
     from a fixed start: the same ratings give the same answer. The length scale's prior is
-    relative to `scale`, so that the answer does not depend on the units of X.
+    relative to `scale`, so that the answer does not depend on the units of X. Ratings that are all
+    equal say nothing about how interest varies: they give the priors' own values, as none do.
 
-    X : (n, d) rated objects; y : (n,) scores, one each; n may be 0 (the priors' own values).
+    X : (n, d) rated objects; y : (n,) scores, one each; n may be 0.
     scale : root mean square distance between two objects of the pool. By default that of the
         rated objects; give sqrt(2) for a representation of total variance 1, as
         `Representation.pca` makes, and the prior stands still while ratings come in.
@@ -118,7 +122,7 @@ def fit_hyperparameters(
     model = _ExactGP(
         torch.from_numpy((X - X.mean(axis=0)) / unit if len(X) else X), torch.from_numpy(y), kernel
     )
-    if len(y):
+    if len(y) and np.ptp(y) > 0:
         _maximise(model)
     covariance = model.covar_module
     return Hyperparameters(
@@ -232,8 +236,11 @@ class _Scorer:
 
     def __init__(self, model: InterestModel) -> None:
         hyper = model.hyper
-        # With almost no noise the weights are large and cancel: float32 has too few digits.
-        exact = hyper.noise < 1e-3 * hyper.outputscale
+        epsilon = torch.finfo(torch.float32).eps
+        # A relative error e of the covariances moves the mean by about e * gain, and the variance
+        # by about e * outputscale^2 / noise: with hardly any noise float32 has too few digits.
+        gain = hyper.outputscale * max(float(np.linalg.norm(model.weights)), 1.0)
+        exact = epsilon * gain > _ACCURACY or hyper.noise < 1e-3 * hyper.outputscale
         self.dtype = torch.float64 if exact else torch.float32
         self.hyper = hyper
         self.centre = model.centre
@@ -241,26 +248,34 @@ class _Scorer:
         self.rated = self.rated64.to(self.dtype)
         self.weights = torch.tensor(model.weights).to(self.dtype)
         self.whiten = torch.tensor(model.whiten.T).to(self.dtype)
-        # |x - z|^2 from norms and a product is off by about 4 eps |x|^2 where x is near z (and by
-        # a relative eps where it is not), so rows beyond this norm are done in float64.
-        epsilon = torch.finfo(torch.float32).eps
-        self.far = _SAME * hyper.lengthscale**2 / (4 * epsilon)
+        # |x - z|^2 from norms and a product is off by about eps |x|^2 where x is near z (and by a
+        # relative eps where it is not): beyond this |x|^2 distances are taken in float64.
+        self.far = _ACCURACY / gain * hyper.lengthscale**2 / epsilon
 
     @torch.no_grad()
     def __call__(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = torch.empty(block.shape, dtype=self.dtype)
         np.subtract(block, self.centre, out=x.numpy(), casting="same_kind")
-        distance2 = _squared_distances(x, self.rated)
-        if self.dtype is torch.float32:
-            far = (x.square().sum(1) > self.far).nonzero().squeeze(1)
-            if len(far):
-                x64 = torch.from_numpy(block[far.numpy()] - self.centre.astype(np.float64))
-                distance2[far] = _squared_distances(x64, self.rated64).to(self.dtype)
+        distance2 = self._squared_distances(x, block)
         k = _kernel_(distance2, self.hyper)
         mean = torch.mv(k, self.weights).add_(self.hyper.mean)
         variance = torch.mm(k, self.whiten).square_().sum(1)
         variance.neg_().add_(self.hyper.outputscale).clamp_(min=1e-7 * self.hyper.outputscale)
         return mean.numpy(), variance.sqrt_().numpy()
+
+    def _squared_distances(self, x: torch.Tensor, block: np.ndarray) -> torch.Tensor:
+        """Return squared distances of a block to the rated; x is the block, centred."""
+        if self.dtype is torch.float64:
+            return _squared_distances(x, self.rated64)
+        far = (x.square().sum(1) > self.far).nonzero().squeeze(1)
+        centre = self.centre.astype(np.float64)
+        if 2 * len(far) > len(x):
+            return _squared_distances(torch.from_numpy(block - centre), self.rated64).float()
+        distance2 = _squared_distances(x, self.rated)
+        if len(far):
+            x64 = torch.from_numpy(block[far.numpy()] - centre)
+            distance2[far] = _squared_distances(x64, self.rated64).float()
+        return distance2
 
 
 def _pieces(block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -353,6 +368,9 @@ def _maximise(model: _ExactGP) -> None:
     start = np.array([p.item() for p in parameters])
     # Within e^6 of the priors' medians nothing overflows; no sensible answer lies further away.
     bounds = [(value - 6, value + 6) for value in start]
+    for i, (name, _) in enumerate(model.named_parameters()):
+        if name.endswith("raw_lengthscale"):
+            bounds[i] = (start[i] - 6, math.log(_LONGEST))
     found = minimize(
         negative_log_density,
         start,

@@ -105,7 +105,8 @@ def umap_map_apart(
         # The package may be imported from a folder that only this process knows.
         paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in paths if p)}
-        command = [sys.executable, "-m", "anomaly_zoo.projection", source, target, str(int(seed))]
+        module = "anomaly_zoo.projection"
+        command = [sys.executable, "-m", module, str(source), str(target), str(int(seed))]
         command.append("attached")
         with said.open("wb") as output:
             process = subprocess.Popen(
