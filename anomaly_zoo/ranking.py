@@ -1,4 +1,4 @@
-"""The ranked table: every object that is not an artefact, most interesting first, and its export."""
+"""The ranked table: all objects but the artefacts, most interesting first."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool, StaticPool
 
 KINDS = ("rate", "skip", "artefact", "undo")
@@ -118,9 +119,7 @@ def last_act(events: Iterable[Event], rater: str) -> Event | None:
     events = list(events)
     undone = {e.undoes for e in events if e.kind == "undo"}
     live = (
-        e
-        for e in reversed(events)
-        if e.kind != "undo" and e.rater == rater and e.seq not in undone
+        e for e in reversed(events) if e.kind != "undo" and e.rater == rater and e.seq not in undone
     )
     return next(live, None)
 
@@ -228,7 +227,7 @@ class RatingLog:
             try:
                 with self._engine.begin() as connection:
                     connection.execute(
-                        sa.dialects.sqlite.insert(_events)
+                        insert(_events)
                         .values(values)
                         .on_conflict_do_nothing(index_elements=["token"])
                     )

@@ -119,7 +119,7 @@ class Session:
         self._state: State | None = None
         self._fitted: tuple[bytes, Hyperparameters] | None = None
         self._computing = threading.Lock()
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[Callable[[], None]] = []
 
     # What the session knows
 

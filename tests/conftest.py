@@ -6,43 +6,23 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 import pytest
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-KERNEL_READY = """() => {
-  const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
-  const kernel = context?.session?.kernel;
-  return !!(context?.isReady && kernel?.connectionStatus === 'connected'
-            && kernel?.status === 'idle');
-}"""
-ALL_RUN = r"""() => {
-  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
-  return prompts.length > 0 && prompts.every(prompt => /\[\d+\]/.test(prompt.textContent));
-}"""
-RUN_ALL = """async () => {
-  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-  await kernel.info;
-  window.jupyterapp.shell.collapseLeft();
-  window.jupyterapp.commands.execute('notebook:run-all-cells');
-}"""
+from jupyter_page import (
+    ALL_RUN,
+    CHROMIUM_FLAGS,
+    KERNEL_READY,
+    RUN_ALL,
+    Lab,
+    OpenNotebook,
+    free_port,
+    wait_for,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,20 +36,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["ANOMALY_ZOO_CACHE"]
     else:
         os.environ["ANOMALY_ZOO_CACHE"] = before
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass
-class Lab:
-    """A running JupyterLab and the folder that it shows."""
-
-    url: str
-    folder: Path
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +70,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_for(f"{url}/api", server, home / "log.txt")
+            wait_for(f"{url}/api", server, home / "log.txt")
             yield Lab(url, notebooks)
         finally:  # its kernels are in its process group
             os.killpg(server.pid, signal.SIGTERM)
@@ -112,18 +78,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
                 server.wait(10)
             except subprocess.TimeoutExpired:
                 os.killpg(server.pid, signal.SIGKILL)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=2).read()
-            return
-        except OSError:
-            if server.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}") from None
-            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
@@ -139,14 +93,6 @@ def chromium() -> Iterator[object]:
         browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
-
-
-@dataclass
-class OpenNotebook:
-    """A notebook in the browser: Playwright's page, and what went wrong in it."""
-
-    page: object
-    problems: list[str] = field(default_factory=list)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ function bokehjs(model) {
         resolve(ours);
       };
       model.on("msg:custom", receive);
-      model.send({ kind: "need-bokehjs" });
+      tell(model, { kind: "need-bokehjs" });
     });
     loads.set(version, load);
   }
@@ -57,7 +57,7 @@ async function render({ model, el }) {
     const json = JSON.stringify(doc.create_json_patch(events), (_, value) =>
       value instanceof Buffer ? { id: `b${buffers.push(value.buffer) - 1}` } : value,
     );
-    model.send({ kind: "patch", json }, undefined, buffers);
+    tell(model, { kind: "patch", json }, buffers);
   }
   function changed(event) {
     if (applying || event.sync === false) return;
@@ -89,15 +89,14 @@ async function render({ model, el }) {
   const measure = () => {
     const { clientWidth: width, clientHeight: height } = place;
     if (!width || !height) return;
-    model.set("size", [width, height, window.devicePixelRatio]);
-    model.save_changes();
+    put(model, "size", [width, height, window.devicePixelRatio]);
   };
   const watcher = new ResizeObserver(measure);
   watcher.observe(place);
   model.on("msg:custom", receive);
   bokehjs(model).then((loaded) => {
     Bokeh = loaded;
-    model.send({ kind: "pull", view });
+    tell(model, { kind: "pull", view });
   });
   return () => {
     watcher.disconnect();

@@ -12,15 +12,17 @@ function render({ model, el }) {
   svg.setAttribute("preserveAspectRatio", "none");
   const [area, line, random] = ["path", "path", "path"].map((tag, i) => {
     const path = document.createElementNS(SVG, tag);
-    path.setAttribute("class", ["az-area", "az-found", "az-random"][i]);
+    path.setAttribute("class", ["az-area", "az-line-found", "az-random"][i]);
     path.setAttribute("vector-effect", "non-scaling-stroke");
     svg.append(path);
     return path;
   });
   const foot = make("div", "az-head az-dim");
   const looks = make("span");
-  const legend = make("span", "", "- - at random, as the model expects");
-  legend.title = "ratings x the mean over all galaxies of the probability that the score is 4 or 5";
+  const legend = make("span", "", "- - at random");
+  legend.title =
+    "Looks at random, as the model expects: the number of ratings times the mean probability, " +
+    "over all galaxies, that the score is 4 or 5";
   foot.append(looks, legend);
   card.append(head, svg, foot);
   el.append(card);

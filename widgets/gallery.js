@@ -18,8 +18,7 @@ function render({ model, el }) {
     button.type = "button";
     button.setAttribute("role", "tab");
     button.onclick = () => {
-      model.set("tab", tab);
-      model.save_changes();
+      put(model, "tab", tab);
     };
     tabs.append(button);
     return button;
@@ -37,7 +36,7 @@ function render({ model, el }) {
       node = make("button", "az-thumb");
       node.type = "button";
       node.append(make("span", "az-badge"), make("span", "az-tag"));
-      node.onclick = () => model.send({ kind: "view", id: item.id });
+      node.onclick = () => tell(model, { kind: "view", id: item.id });
       nodes.set(item.id, node);
     }
     const rated = item.score != null;

@@ -14,8 +14,8 @@ function render({ model, el }) {
   const subtitle = make("span", "az-dim az-subtitle");
   const status = make("span", "az-pill az-status");
   status.setAttribute("role", "status");
-  const rated = make("span", "az-pill");
-  const found = make("span", "az-pill");
+  const rated = make("span", "az-pill az-rated");
+  const found = make("span", "az-pill az-found");
   found.title = "galaxies that you rated 4 or 5";
   const exporter = make("span", "az-export");
   const button = make("button", "az-go", "Export");
@@ -44,7 +44,7 @@ function render({ model, el }) {
   };
   button.onclick = () => {
     button.disabled = true;
-    model.send({ kind: "export", format: format.value });
+    tell(model, { kind: "export", format: format.value });
     setTimeout(() => (button.disabled = false), 10_000);
   };
   const receive = (message, buffers) => {

@@ -30,7 +30,7 @@ class Pictures {
       if (entry.image) URL.revokeObjectURL(entry.image.src);
       this.entries.delete(id);
     }
-    if (missing.length) this.model.send({ kind: "need", ids: missing, size: this.size });
+    if (missing.length) tell(this.model, { kind: "need", ids: missing, size: this.size });
   }
 
   async arrive({ id, error }, bytes) {

@@ -17,8 +17,7 @@ function render({ model, el }) {
     const button = make("button", "", text);
     button.type = "button";
     button.onclick = () => {
-      model.set("colour", value);
-      model.save_changes();
+      put(model, "colour", value);
     };
     tabs.append(button);
     return button;

@@ -6,9 +6,16 @@ const HINTS = [
   ["S", "skip", "skip"],
   ["X", "artefact", "artefact"],
   ["Z", "undo", "undo"],
-  ["←", "look back", "back"],
-  ["→", "forward", "forward"],
+  ["←", "back", "back"],
+  ["→", "on", "forward"],
 ];
+const TITLES = {
+  skip: "Skip: not shown again, nothing is learnt from it",
+  artefact: "Artefact: a trail, a star, bad data; it leaves the ranking",
+  undo: "Take the last one back",
+  back: "Look at what you rated before",
+  forward: "Forward again",
+};
 
 // Acts not yet on disk: one entry each in localStorage, so that a reload or a dead kernel loses none.
 class Outbox {
@@ -85,6 +92,7 @@ function build(el) {
     const button = make("button", "az-hint");
     button.type = "button";
     button.dataset.act = act;
+    button.title = TITLES[act];
     button.append(make("kbd", "", key), make("span", "", text));
     hints.append(button);
     return button;
@@ -120,8 +128,7 @@ function render({ model, el }) {
 
   function upNext() {
     if (again.length) return again.shift();
-    const done = new Set(local.filter((act) => act.act !== "undo").map((act) => act.id));
-    for (const act of local) if (act.act === "undo") done.delete(act.id);
+    const done = new Set(acts().map((act) => act.id)); // the queue may be older than the last act
     if (current) done.add(current.id);
     return model.get("queue").find((item) => !done.has(item.id)) ?? null;
   }
@@ -130,8 +137,7 @@ function render({ model, el }) {
     current = item;
     paint();
     if (item && model.get("shown") !== item.id) {
-      model.set("shown", item.id);
-      model.save_changes();
+      put(model, "shown", item.id);
     }
     prefetch();
   }
@@ -139,8 +145,7 @@ function render({ model, el }) {
   function prefetch() {
     const ids = model.get("queue").map((item) => item.id);
     const recent = model.get("history").slice(-3).map((item) => item.id);
-    pictures.want([...new Set([...ids, ...recent, ...(current ? [current.id] : [])])].reverse()
-      .reverse());
+    pictures.want([...new Set([...(current ? [current.id] : []), ...ids, ...recent])]);
   }
 
   function paint() {
@@ -179,18 +184,17 @@ function render({ model, el }) {
     );
     const unsaved = waiting().length;
     el.classList.toggle("az-waiting", unsaved > 0);
-    if (!parts.message.classList.contains("az-error")) {
-      parts.message.textContent = unsaved > 3 ? `${unsaved} ratings on their way to disk…` : "";
-    }
+    if (!unsaved && parts.message.classList.contains("az-late")) say("");
   }
 
   function say(text, error = false) {
     parts.message.textContent = text;
     parts.message.classList.toggle("az-error", error);
+    parts.message.classList.remove("az-late");
   }
 
   function send(act) {
-    model.send({
+    tell(model, {
       kind: "act",
       act: act.act,
       id: act.id,
@@ -200,11 +204,20 @@ function render({ model, el }) {
     });
   }
 
+  // Said when Python has not answered for a while.
+  function late() {
+    const count = waiting().length;
+    if (!count) return;
+    say(`${count} not on disk yet, kept in this browser until the kernel answers`);
+    parts.message.classList.add("az-late");
+  }
+
   function record(kind, item, score) {
     const act = { act: kind, id: item?.id ?? "", score, item, token: token() };
     outbox.put(act);
     local.push(act);
     send(act);
+    setTimeout(late, 3000);
   }
 
   // What a key or a button does. Nothing is rated that is not on the screen.

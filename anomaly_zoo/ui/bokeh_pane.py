@@ -7,6 +7,7 @@ use Bokeh's own protocol with binary buffers, and a page that is reloaded pulls 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,22 @@ def _bokehjs() -> bytes:
 
 
 class BokehPane(anywidget.AnyWidget):
-    """Shows one Bokeh model; changes on either side reach the other."""
+    """Shows one Bokeh model; changes on either side reach the other.
 
-    _esm = asset("bokeh_pane.js")
+    `soon(function, *args)` has the thread that owns the model call the function.
+    """
+
+    _esm = asset("make.js", "bokeh_pane.js")
     bokeh_version = t.Unicode(bokeh.__version__).tag(sync=True)
     size = t.List(t.Float(), [800.0, 450.0, 1.0]).tag(sync=True)
     """Width, height and device pixels a CSS pixel, set by the browser."""
 
-    def __init__(self, root: UIElement) -> None:
+    def __init__(self, root: UIElement, soon: Callable[..., None]) -> None:
         self._document = Document()
         self._document.add_root(root)
         super().__init__()
         self._document.on_change_dispatch_to(self)
-        self.on_msg(self._receive)
+        self.on_msg(lambda _, content, buffers: soon(self._receive, content, buffers))
 
     def _document_patched(self, event: DocumentPatchedEvent) -> None:
         if event.setter is self:
@@ -55,7 +59,7 @@ class BokehPane(anywidget.AnyWidget):
         }
         self.send(content, [b.to_bytes() for b in message.buffers])
 
-    def _receive(self, _: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
+    def _receive(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
         match content.get("kind"):
             case "need-bokehjs":
                 self.send({"kind": "bokehjs"}, [_bokehjs()])

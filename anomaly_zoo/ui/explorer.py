@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import tempfile
 import threading
 import weakref
@@ -17,7 +17,7 @@ import numpy as np
 
 from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.neighbours import nearest
-from anomaly_zoo.projection import pca_map, umap_map
+from anomaly_zoo.projection import pca_map, umap_map_apart
 from anomaly_zoo.ratings import Event, RatingNotSaved
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.ui.gallery import Gallery
@@ -30,6 +30,8 @@ AHEAD = 24
 """Galaxies chosen in advance, so that fast fingers never wait."""
 SHOWN = 24
 """Galaxies in a row of the gallery."""
+MARKED = 8
+"""Neighbours ringed on the map."""
 BEHIND = 60
 """How far back the arrow keys reach."""
 FOUND = 4.0
@@ -57,7 +59,7 @@ def explore(session: Session) -> Explorer:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """All that the views show of one State, prepared away from the main thread."""
+    """All that the views show of one State, prepared away from the desk."""
 
     state: State
     queue: list[dict[str, Any]]
@@ -71,26 +73,29 @@ class Frame:
 class Explorer:
     """The tool on the screen. Views only set traits and send messages; here they are answered.
 
-    The model is fitted on a worker thread: it takes the log as it stands, prepares a Frame and
-    hands it to the main thread, then looks whether there is more to do.
+    One thread, the desk, owns the views: whatever the browser sends and whatever is to be shown is
+    done there in order, so the tool lives on while a cell of the notebook runs. Another thread fits
+    the model: it takes the log as it stands, prepares a Frame, hands it to the desk, and looks
+    whether there is more to do.
     """
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._loop = _running_loop()
+        self._desk = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-desk")
         self._drawn: State | None = None
+        self._troubles: dict[str, str] = {}
         self._ranks: tuple[State, np.ndarray] | None = None
         self._closed = threading.Event()
         self._wake = threading.Event()
         catalog = session.catalog
-        self._desk = PictureDesk(Pictures(catalog), self._on_main)
+        self._pictures = PictureDesk(Pictures(catalog))
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="anomaly_zoo-explorer")
 
         title = (catalog.name if catalog else "") or session.representation.name
         count = f"{len(session.representation):,} galaxies"
         self.header = Header(subtitle=" · ".join(part for part in (title, count) if part))
         self.viewer = Viewer(log_uid=session.log.uid)
-        self.map = GalaxyMap(pca_map(session.space.X), self._tapped, self._on_main)
+        self.map = GalaxyMap(pca_map(session.space.X), self._tapped, self._soon)
         self.gallery = Gallery()
         self.curve = Curve()
         panel = ipywidgets.VBox([self.map.bar, self.map.pane])
@@ -101,13 +106,16 @@ class Explorer:
         self.root = ipywidgets.Box([grid])
         self.root.add_class("az-root")
 
-        self.viewer.on_msg(self._from_viewer)
-        self.viewer.observe(self._looked, "shown")
-        self.gallery.on_msg(self._from_gallery)
+        for view, answer in (
+            (self.viewer, self._from_viewer),
+            (self.gallery, self._from_gallery),
+            (self.header, self._from_header),
+        ):
+            view.on_msg(lambda _, content, __, answer=answer: self._soon(answer, content))
+        self.viewer.observe(lambda change: self._soon(self._looked, change["new"]), "shown")
         self.gallery.observe(lambda _: self._update(), "tab")
-        self.header.on_msg(self._from_header)
         self.map.bar.observe(lambda _: self._update(), "colour")
-        self._unsubscribe = session.subscribe(lambda: self._on_main(self._acted))
+        self._unsubscribe = session.subscribe(lambda: self._soon(self._acted))
         self._acted()
         self.map.bar.about = "PCA, UMAP on its way…"
         self._threads.submit(self._project)
@@ -123,8 +131,9 @@ class Explorer:
         self._closed.set()
         self._wake.set()
         self._unsubscribe()
-        self._desk.close()
+        self._pictures.close()
         self.map.close()
+        self._desk.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
         for view in (self.header, self.viewer, self.gallery, self.curve, self.map.bar):
             view.close()
@@ -133,17 +142,17 @@ class Explorer:
 
     # Threads
 
-    def _on_main(self, function: Callable[..., None], *args: Any) -> None:
-        """Run the function on the kernel's main thread; at once where there is no event loop."""
+    def _soon(self, function: Callable[..., None], *args: Any) -> None:
+        """Have the desk call the function; what goes wrong there is said in the status."""
 
-        def run() -> None:
-            if not self._closed.is_set():
+        def call() -> None:
+            try:
                 function(*args)
+            except Exception as error:
+                self._report("tool", f"{type(error).__name__}: {error}")
 
-        if self._loop is None:
-            run()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(run)
+        with contextlib.suppress(RuntimeError):  # the tool was closed meanwhile
+            self._desk.submit(call)
 
     def _work(self) -> None:
         while True:
@@ -154,16 +163,24 @@ class Explorer:
             try:
                 frame = self._prepare(self.session.state)
             except Exception as error:
-                self._on_main(self._say, "error", f"model not updated, ratings are kept: {error}")
+                trouble = f"model not updated, your ratings are kept: {error}"
+                self._soon(self._report, "model", trouble)
             else:
-                self._on_main(self.show, frame)
+                self._soon(self.show, frame)
 
     def _update(self) -> None:
         self._wake.set()
 
-    def _say(self, level: str, status: str) -> None:
-        self.header.level = level
-        self.header.status = status
+    def _report(self, part: str, trouble: str = "") -> None:
+        """Note what is wrong with a part (nothing, when empty) and bring the status up to date."""
+        self._troubles.pop(part, None)
+        if trouble:
+            self._troubles[part] = trouble
+        current = self._drawn is not None and self._drawn.n_events == len(self.session.log.events)
+        level, status = ("ready", "ready") if current else ("busy", "updating model…")
+        if self._troubles:
+            level, status = "error", next(iter(self._troubles.values()))
+        self.header.level, self.header.status = level, status
 
     # From the session to the views
 
@@ -174,7 +191,7 @@ class Explorer:
         self.header.n_found = sum(score >= FOUND for score in scores)
         self.curve.found = np.cumsum(np.array(scores, dtype=float) >= FOUND).tolist()
         self.viewer.history = [self._act(event) for event in self._acts()[-BEHIND:]]
-        self._say("busy", "updating model…")
+        self._report("tool")
         self._update()
 
     def _acts(self) -> list[Event]:
@@ -211,9 +228,7 @@ class Explorer:
         expected = float(state.posterior.probability_above(FOUND).mean())
         return Frame(state, queue, gallery, about, near, self._colouring(state), expected)
 
-    def _gallery_rows(
-        self, state: State, shown: str, near: np.ndarray
-    ) -> tuple[np.ndarray, str]:
+    def _gallery_rows(self, state: State, shown: str, near: np.ndarray) -> tuple[np.ndarray, str]:
         if self.gallery.tab == "near":
             return near, f"closest to {shown}" if shown else "no galaxy on the screen"
         if self.gallery.tab == "rated":
@@ -234,7 +249,7 @@ class Explorer:
         return Colouring(name, None, 0.0, 1.0)
 
     def show(self, frame: Frame) -> None:
-        """Bring the views up to a Frame; runs on the main thread."""
+        """Bring the views up to a Frame; runs on the desk."""
         state, last = frame.state, self._drawn
         if last is not state:
             self.viewer.queue = frame.queue
@@ -243,11 +258,10 @@ class Explorer:
             self._drawn = state
         self.gallery.items = frame.gallery
         self.gallery.about = frame.about
-        self.map.mark("near", frame.near)
+        self.map.mark("near", frame.near[:MARKED])
         if last is None or last.posterior is not state.posterior or self._recolour(frame):
             self.map.colour(frame.colouring)
-        if state.n_events == len(self.session.log.events):
-            self._say("ready", "ready")
+        self._report("model")
 
     def _recolour(self, frame: Frame) -> bool:
         return frame.colouring.name != self.map.colouring.name
@@ -262,7 +276,7 @@ class Explorer:
             "position": self._position(id_str),
             "interest": mean,
             "std": float(state.posterior.std[row]),
-            "rank": self._rank(mean, state),
+            "rank": self._rank(mean, state) if len(state.rated) else None,
             "reason": reason,
             "score": sum(score.values()) / len(score) if score else None,
         }
@@ -296,12 +310,12 @@ class Explorer:
         try:
             xy = _read_map(file, len(space))
             if xy is None:
-                xy = umap_map(space.X, self.session.seed)
+                xy = umap_map_apart(space.X, self.session.seed, self._closed.is_set)
                 _write_map(file, xy)
         except Exception as error:
-            self._on_main(setattr, self.map.bar, "about", f"PCA (no UMAP: {error})")
+            self._soon(setattr, self.map.bar, "about", f"PCA (no UMAP: {error})")
             return
-        self._on_main(self._place, xy)
+        self._soon(self._place, xy)
 
     def _place(self, xy: np.ndarray) -> None:
         self.map.place(xy)
@@ -309,9 +323,9 @@ class Explorer:
 
     # From the views to the session
 
-    def _from_viewer(self, _: Any, content: dict[str, Any], __: Any) -> None:
+    def _from_viewer(self, content: dict[str, Any]) -> None:
         if content.get("kind") == "need":
-            self._desk.serve(self.viewer, content)
+            self._pictures.serve(self.viewer, content)
             return
         token, id_str = str(content.get("token", "")), str(content.get("id", ""))
         why = {"reason": str(content.get("reason", ""))[:200], "token": token}
@@ -329,13 +343,14 @@ class Explorer:
                     raise ValueError(f"the viewer sent an unknown act {act!r}")
         except (ValueError, RatingNotSaved) as error:
             self.viewer.refused(token, str(error))
-            self._say("error", f"not saved: {error}")
+            self._report("save", f"not saved: {error}")
         else:
             self.viewer.saved(token)
+            self._report("save")
 
-    def _from_gallery(self, _: Any, content: dict[str, Any], __: Any) -> None:
+    def _from_gallery(self, content: dict[str, Any]) -> None:
         if content.get("kind") == "need":
-            self._desk.serve(self.gallery, content)
+            self._pictures.serve(self.gallery, content)
         elif content.get("kind") == "view":
             self._look(self._row(str(content.get("id"))), "chosen in the gallery")
 
@@ -346,13 +361,13 @@ class Explorer:
         if self._drawn is not None:
             self.viewer.look(self._item(row, self._drawn, reason))
 
-    def _looked(self, change: dict[str, Any]) -> None:
+    def _looked(self, id_str: str) -> None:
         """Another galaxy is on the screen: mark it at once, its neighbours follow."""
-        if change["new"]:
-            self.map.mark("current", np.array([self._row(change["new"])]))
+        if id_str:
+            self.map.mark("current", np.array([self._row(id_str)]))
             self._update()
 
-    def _from_header(self, _: Any, content: dict[str, Any], __: Any) -> None:
+    def _from_header(self, content: dict[str, Any]) -> None:
         if content.get("kind") == "export" and content.get("format") in FORMATS:
             self._threads.submit(self._export, str(content["format"]))
 
@@ -363,16 +378,10 @@ class Explorer:
                 path = self.session.export(Path(folder) / f"anomalies.{suffix}")
                 data = path.read_bytes()
         except Exception as error:
-            self._on_main(self._say, "error", f"export failed: {error}")
+            self._soon(self._report, "export", f"export failed: {error}")
             return
-        self._on_main(self.header.send, {"kind": "file", "name": f"anomalies.{suffix}"}, [data])
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+        self._soon(self._report, "export")
+        self._soon(self.header.send, {"kind": "file", "name": f"anomalies.{suffix}"}, [data])
 
 
 def _read_map(file: Path, n: int) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""The map of all galaxies: a Bokeh figure, painted as a picture or, where few are in view, as dots."""
+"""The map of all galaxies: a Bokeh figure, painted as a picture, or as dots where few are seen."""
 
 from __future__ import annotations
 
@@ -70,16 +70,17 @@ class Colouring:
 class GalaxyMap:
     """Objects at xy (n, 2), coloured; painted on a thread of its own, the newest wish wins.
 
-    `on_main` runs a function on the kernel's main thread; `on_tap` gets the row that was tapped.
+    `soon(function, *args)` has the thread that owns the views call the function; `on_tap` gets the
+    row that was tapped.
     """
 
     def __init__(
         self,
         xy: np.ndarray,
         on_tap: Callable[[int], None],
-        on_main: Callable[..., None],
+        soon: Callable[..., None],
     ) -> None:
-        self._on_tap, self._on_main = on_tap, on_main
+        self._on_tap, self._soon = on_tap, soon
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-map")
         self._wish = 0
         self._lock = threading.Lock()
@@ -96,7 +97,7 @@ class GalaxyMap:
         }
         self._picture = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         self.figure = self._draw()
-        self.pane = BokehPane(self.figure)
+        self.pane = BokehPane(self.figure, soon)
         self.pane.observe(lambda _: self.repaint(), "size")
         self._painter.submit(self._plant)
 
@@ -224,7 +225,7 @@ class GalaxyMap:
             spans = (view.x0, view.y0, view.x1 - view.x0, view.y1 - view.y0)
             picture = dict(zip(("x", "y", "dw", "dh"), ([v] for v in spans), strict=True))
             picture["image"] = [image]
-        self._on_main(self._show, wish, dots, picture)
+        self._soon(self._show, wish, dots, picture)
 
     def _show(self, wish: int, dots: dict[str, Any], picture: dict[str, Any]) -> None:
         if wish != self._wish:
@@ -269,8 +270,10 @@ def _shade(colouring: Colouring, rows: np.ndarray, palette: np.ndarray) -> np.nd
 
 def _whole(xy: np.ndarray) -> Window:
     """The window that shows nearly everything: outliers beyond the last 0.05% may stick out."""
-    low, high = np.quantile(xy, [0.0005, 0.9995], axis=0) if len(xy) > 5_000 else np.array(
-        [xy.min(axis=0), xy.max(axis=0)]
+    low, high = (
+        np.quantile(xy, [0.0005, 0.9995], axis=0)
+        if len(xy) > 5_000
+        else np.array([xy.min(axis=0), xy.max(axis=0)])
     )
     pad = np.maximum(0.06 * (high - low), 1e-3)
     low, high = low - pad, high + pad

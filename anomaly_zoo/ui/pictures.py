@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -51,9 +50,8 @@ class Pictures:
 class PictureDesk:
     """Answers the browser's wish for pictures without holding up the kernel."""
 
-    def __init__(self, pictures: Pictures, on_main: Callable[..., None]) -> None:
+    def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
-        self._on_main = on_main
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="anomaly_zoo-pictures")
 
     def serve(self, widget: Any, content: dict[str, Any]) -> None:
@@ -71,7 +69,7 @@ class PictureDesk:
             message["error"] = str(error)
         except Exception as error:  # the viewer says so, the loop goes on
             message["error"] = f"{type(error).__name__}: {error}"
-        self._on_main(widget.send, message, buffers)
+        widget.send(message, buffers)
 
     def close(self) -> None:
         """Stop reading pictures."""
