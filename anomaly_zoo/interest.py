@@ -23,7 +23,7 @@ from anomaly_zoo.posterior import Posterior
 
 KERNELS = ("rq", "matern")
 NOISE_FLOOR = 1e-2  # score^2: nobody repeats their own ratings to better than 0.1
-_CHUNK = 16_384
+_CHUNK = 4096
 _ACCURACY = 3e-5  # what rounding may move a predicted interest by, score units
 
 # Weak priors: (median, standard deviation of the natural logarithm); the mean's is a plain

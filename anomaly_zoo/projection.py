@@ -60,8 +60,9 @@ def umap_map(X: np.ndarray, seed: int = 0) -> np.ndarray:
     on a seeded sample of 50,000, and each other object goes to the mean of its 5 nearest sampled
     ones, weighted by 1 / distance. Five objects or fewer have no neighbourhood: they get `pca_map`.
 
-    Seconds for hundreds of objects, half a minute for 50,000. It may hold the interpreter's lock
-    for a second and more while numba compiles: beside a screen, use `umap_map_apart`.
+    The first map of a process compiles for 10 to 20 s, whatever n; 50,000 objects take about a
+    minute. On a thread it holds the interpreter's lock for up to half a second at a time: beside
+    a screen, use `umap_map_apart`.
 
     Raises ValueError for an array that is not (n, d) and finite.
 
@@ -168,10 +169,11 @@ def _place(
     positions = np.empty((len(rows), 2))
     centre = landmarks.mean(axis=0)
     landmarks = landmarks - centre
-    for start in range(0, len(rows), 1024):
-        part = slice(start, start + 1024)
+    nearest_landmarks = _search(landmarks)
+    for start in range(0, len(rows), 256):
+        part = slice(start, start + 256)
         objects = X[rows[part]].astype(np.float32) - centre
-        nearest = _nearest_landmarks(objects, landmarks)
+        nearest = nearest_landmarks(objects)
         distances = np.linalg.norm(landmarks[nearest] - objects[:, None], axis=2)
         # An object on top of a landmark goes on top of it on the map, too.
         smallest = np.maximum(distances.min(axis=1, keepdims=True), 1e-12)
@@ -181,8 +183,8 @@ def _place(
     return positions
 
 
-def _nearest_landmarks(objects: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Return the (b, 5) rows of the landmarks nearest to each of b objects, in any order.
+def _search(landmarks: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from (b, d) objects to the (b, 5) rows of their nearest landmarks.
 
     The five nearest lie in the five groups of 128 whose own nearest is nearest: a minimum over
     groups costs a tenth of a selection among all.
@@ -190,16 +192,24 @@ def _nearest_landmarks(objects: np.ndarray, landmarks: np.ndarray) -> np.ndarray
     import torch
 
     groups = -(-len(landmarks) // 128)
-    z = torch.full((groups * 128, landmarks.shape[1]), 0.0)
+    z = torch.zeros(groups * 128, landmarks.shape[1])
     z[: len(landmarks)] = torch.from_numpy(landmarks)
     norms = z.square().sum(1)
     norms[len(landmarks) :] = torch.inf
-    distance2 = torch.addmm(norms, torch.from_numpy(objects), z.T, alpha=-2)
-    distance2 = distance2.view(len(objects), groups, 128)
-    best = distance2.amin(2).topk(min(_ANCHORS, groups), dim=1, largest=False).indices
-    candidates = distance2.gather(1, best[:, :, None].expand(-1, -1, 128)).flatten(1)
-    inside = candidates.topk(_ANCHORS, dim=1, largest=False).indices
-    return (best.gather(1, inside // 128) * 128 + inside % 128).numpy()
+    scratch = torch.empty(0)
+
+    def nearest(objects: np.ndarray) -> np.ndarray:
+        nonlocal scratch
+        if len(scratch) != len(objects):
+            scratch = torch.empty(len(objects), groups * 128)
+        torch.addmm(norms, torch.from_numpy(objects), z.T, alpha=-2, out=scratch)
+        distance2 = scratch.view(len(objects), groups, 128)
+        best = distance2.amin(2).topk(min(_ANCHORS, groups), dim=1, largest=False).indices
+        candidates = distance2.gather(1, best[:, :, None].expand(-1, -1, 128)).flatten(1)
+        inside = candidates.topk(_ANCHORS, dim=1, largest=False).indices
+        return (best.gather(1, inside // 128) * 128 + inside % 128).numpy()
+
+    return nearest
 
 
 def _to_square(positions: np.ndarray) -> np.ndarray:

@@ -138,3 +138,13 @@ def test_a_failing_process_says_why(monkeypatch):
     monkeypatch.setattr(projection.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="its own process"):
         umap_map_apart(clusters(20)[0])
+
+
+@pytest.mark.parametrize("m", [5, 128, 129, 3000])
+def test_the_nearest_landmarks_are_the_nearest(m):
+    rng = np.random.default_rng(0)
+    landmarks = rng.normal(size=(m, 6)).astype(np.float32)
+    objects = rng.normal(size=(40, 6)).astype(np.float32)
+    found = np.sort(projection._search(landmarks)(objects), axis=1)
+    distances = ((objects[:, None] - landmarks[None]) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(found, np.sort(np.argsort(distances, axis=1)[:, :5], axis=1))
