@@ -8,8 +8,13 @@ posterior at a fraction of the cost. This is the only file that imports GPyTorch
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import gpytorch
 import numpy as np
@@ -18,6 +23,7 @@ from gpytorch.constraints import GreaterThan, Positive
 from gpytorch.priors import NormalPrior
 from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController
 
 from anomaly_zoo.posterior import Posterior
 
@@ -123,7 +129,8 @@ def fit_hyperparameters(
         torch.from_numpy((X - X.mean(axis=0)) / unit if len(X) else X), torch.from_numpy(y), kernel
     )
     if len(y) and np.ptp(y) > 0:
-        _maximise(model)
+        with _one_thread():
+            _maximise(model)
     covariance = model.covar_module
     return Hyperparameters(
         kernel=kernel,
@@ -212,23 +219,74 @@ class InterestModel:
         """
         mean = np.empty(n, dtype=np.float32)
         std = np.empty(n, dtype=np.float32)
-        done = 0
-        score = _Scorer(self)
+        pieces = _Pieces(batches, len(self.centre), n)
+
+        def work() -> None:
+            with _one_thread():
+                score = _Scorer(self)
+                while (piece := pieces.take()) is not None:
+                    first, block = piece
+                    rows = slice(first, first + len(block))
+                    mean[rows], std[rows] = score(block)
+
+        count = min(os.cpu_count() or 1, 1 + n // _CHUNK)
+        if count == 1:
+            work()
+        else:
+            with ThreadPoolExecutor(count, thread_name_prefix="anomaly_zoo-score") as workers:
+                for worker in [workers.submit(work) for _ in range(count)]:
+                    worker.result()
+        if pieces.done != n:
+            raise ValueError(
+                f"batches hold {pieces.done} objects, but n is {n}; give every row once"
+            )
+        return Posterior(mean, std, math.sqrt(self.hyper.noise))
+
+
+class _Pieces:
+    """Cuts batches into pieces whose kernel matrix stays small, taken by one worker at a time."""
+
+    def __init__(self, batches: Iterable[tuple[int, np.ndarray]], d: int, n: int) -> None:
+        self._iterator = self._cut(batches, d, n)
+        self._lock = threading.Lock()
+        self.done = 0
+
+    def take(self) -> tuple[int, np.ndarray] | None:
+        """The next piece with its first row; None when there is none left."""
+        with self._lock:
+            return next(self._iterator, None)
+
+    def _cut(
+        self, batches: Iterable[tuple[int, np.ndarray]], d: int, n: int
+    ) -> Iterator[tuple[int, np.ndarray]]:
         for first, block in batches:
-            if block.ndim != 2 or block.shape[1] != len(self.centre):
+            if block.ndim != 2 or block.shape[1] != d:
                 raise ValueError(
-                    f"objects must be (n, {len(self.centre)}) like the rated ones, got shape "
-                    f"{block.shape}; give the same representation that was rated"
+                    f"objects must be (n, {d}) like the rated ones, got shape {block.shape}; "
+                    "give the same representation that was rated"
                 )
             if first < 0 or first + len(block) > n:
                 raise ValueError(f"batches reach row {first + len(block)}, but n is {n}")
-            for start, part in _pieces(block):
-                rows = slice(first + start, first + start + len(part))
-                mean[rows], std[rows] = score(part)
-            done += len(block)
-        if done != n:
-            raise ValueError(f"batches hold {done} objects, but n is {n}; give every row once")
-        return Posterior(mean, std, math.sqrt(self.hyper.noise))
+            for start in range(0, len(block), _CHUNK):
+                yield first + start, block[start : start + _CHUNK]
+            self.done += len(block)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one core in this thread, and in this thread only.
+
+    Its own threads cost more than they give for matrices of this size, on a busy machine ten times
+    as much; scoring has a worker a core instead.
+    """
+    torch.get_num_threads()  # torch's own setting of a new thread has to come first
+    with _controller().limit(limits=1, user_api="openmp"):
+        yield
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 class _Scorer:
@@ -276,12 +334,6 @@ class _Scorer:
             x64 = torch.from_numpy(block[far.numpy()] - centre)
             distance2[far] = _squared_distances(x64, self.rated64).float()
         return distance2
-
-
-def _pieces(block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut a block into pieces whose kernel matrix stays small, whatever size came in."""
-    for start in range(0, len(block), _CHUNK):
-        yield start, block[start : start + _CHUNK]
 
 
 def _squared_distances(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:

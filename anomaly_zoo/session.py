@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from anomaly_zoo.representation import Representation
 from anomaly_zoo.start import spread
 
 STARTERS = 10
+_SCALE = math.sqrt(2)  # root mean square distance of two objects where the total variance is 1
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Session:
         ratings: str | Path | None = None,
         seed: int = 0,
         rater: str | None = None,
-        components: int = 50,
+        components: int = 100,
         kernel: str = "rq",
         acquisition: Callable[..., np.ndarray] = expected_improvement,
     ) -> None:
@@ -187,7 +189,7 @@ class Session:
         key = rated[:count].tobytes() + scores[:count].tobytes()
         if self._fitted is None or self._fitted[0] != key:
             X = self.space.X[rated[:count]]
-            self._fitted = key, fit_hyperparameters(X, scores[:count], kernel=self._kernel)
+            self._fitted = key, fit_hyperparameters(X, scores[:count], self._kernel, _SCALE)
         return self._fitted[1]
 
     # What to look at

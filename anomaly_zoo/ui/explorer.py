@@ -19,7 +19,7 @@ from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.projection import pca_map, umap_map_apart
 from anomaly_zoo.ratings import Event, RatingNotSaved
-from anomaly_zoo.session import Session, State
+from anomaly_zoo.session import Session, State, top
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap
 from anomaly_zoo.ui.panels import Curve, Header
@@ -117,7 +117,7 @@ class Explorer:
         self.map.bar.observe(lambda _: self._update(), "colour")
         self._unsubscribe = session.subscribe(lambda: self._soon(self._acted))
         self._acted()
-        self.map.bar.about = "PCA, UMAP on its way…"
+        self.map.bar.about = "PCA, UMAP is on its way…"
         self._threads.submit(self._project)
         threading.Thread(target=self._work, name="anomaly_zoo-model", daemon=True).start()
 
@@ -234,9 +234,9 @@ class Explorer:
         if self.gallery.tab == "rated":
             best = np.argsort(-state.scores, kind="stable")
             return state.rated[best][:SHOWN], f"{len(best)} rated, best first"
-        mean = np.where(state.artefact, -np.inf, state.posterior.mean)
-        part = np.argpartition(-mean, min(SHOWN, len(mean) - 1))[:SHOWN]
-        return part[np.argsort(-mean[part], kind="stable")], "by the present model"
+        mean = np.where(state.artefact, -np.inf, state.posterior.mean.astype(np.float64))
+        mean[state.rated] = -np.inf
+        return top(mean, SHOWN), "by the present model, not yet rated"
 
     def _colouring(self, state: State) -> Colouring:
         posterior, name = state.posterior, self.map.bar.colour

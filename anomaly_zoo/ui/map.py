@@ -41,8 +41,8 @@ def _rgb(colours: tuple[str, ...]) -> np.ndarray:
 
 
 PALETTES = {
-    "interest": _rgb(palettes.Viridis256),
-    "uncertainty": _rgb(palettes.Cividis256),
+    "interest": _rgb(palettes.Viridis256[24:]),  # the darkest would vanish on the dark ground
+    "uncertainty": _rgb(palettes.Cividis256[24:]),
     "density": _rgb(palettes.Magma256[40:]),
 }
 
