@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import secrets
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -89,7 +91,7 @@ def lab(
         f"--ServerApp.ip={ip}",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
-        f"--ServerApp.open_browser={browser}",
+        "--ServerApp.open_browser=False",
         f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
         # No pop-up and no request to the outside at the start.
         "--LabApp.news_url=None",
@@ -113,7 +115,11 @@ def lab(
         "OMP_WAIT_POLICY": "PASSIVE",
         "JUPYTER_TOKEN": secrets.token_hex(24),  # one that it finds itself it would also print
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".jupyterlab"),
+        "PYTHONWARNINGS": "ignore::DeprecationWarning",
         **os.environ,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(
+            filter(None, [str(_quiet(folder)), os.environ.get("JUPYTER_CONFIG_PATH")])
+        ),
         "JUPYTER_PREFER_ENV_PATH": "1",
     }
     typer.echo("Starting JupyterLab ...")
@@ -122,10 +128,14 @@ def lab(
     _stop_on(signal.SIGTERM, getattr(signal, "SIGHUP", None))
     try:
         info = _wait_for_server(server, ip, port, started)
+        _prepare(info, ip, folder)
+        urls = notebook_urls(info, ip)
         typer.echo("\nYour galaxies are at")
-        for url in notebook_urls(info, ip):
+        for url in urls:
             typer.echo(f"  {url}")
         typer.echo("Ctrl-C here stops it.")
+        if browser:
+            _open(urls[0], folder)
         code = server.wait()
     except KeyboardInterrupt:
         _stop(server)
@@ -135,6 +145,46 @@ def lab(
             _stop(server)
     typer.echo(f"\nStopped. Your notebooks and ratings are in {folder}")
     raise typer.Exit(code)
+
+
+def _quiet(folder: Path) -> Path:
+    """A configuration folder with which JupyterLab asks nothing and leaves the room to the tool.
+
+    The user's own settings stand above these defaults; a window layout of before is kept.
+    """
+    home = folder / ".jupyterlab"
+    settings = home / "config" / "labconfig" / "default_setting_overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": quiet}))
+    layout = home / "default-37a8.jupyterlab-workspace"
+    if not layout.exists():
+        sides = {"left": {"collapsed": True}, "right": {"collapsed": True}}
+        layout.write_text(
+            json.dumps({"data": {"layout-restorer:data": sides}, "metadata": {"id": "default"}})
+        )
+    return home / "config"
+
+
+def _prepare(info: dict[str, object], ip: str, folder: Path) -> None:
+    """Have the galaxies on the screen when the notebook is opened."""
+    from anomaly_zoo.first_cells import run_first_cells
+
+    api = notebook_urls(info, ip)[0].partition("lab/tree/")[0]
+    typer.echo("Preparing the galaxies (some 20 seconds the first time) ...")
+    try:
+        run_first_cells(api, str(info.get("token", "")), folder, FIRST_NOTEBOOK)
+    except Exception as error:  # the notebook opens all the same, and says more
+        typer.echo(f"Could not run the first cells, run them by hand: {error}", err=True)
+
+
+def _open(url: str, folder: Path) -> None:
+    """Open the browser by a page that only this user can read: the URL holds the token."""
+    page = folder / ".jupyterlab" / "open.html"
+    page.parent.mkdir(exist_ok=True)
+    page.touch(mode=0o600)
+    page.write_text(f'<meta http-equiv="refresh" content="0; url={html.escape(url)}">')
+    webbrowser.open(page.as_uri())
 
 
 def shipped_notebooks() -> Path:
@@ -154,11 +204,20 @@ def copy_notebooks(folder: Path) -> list[str]:
         if not target.exists():
             shutil.copyfile(source, target)
             done.append(f"Copied {source.name} to {folder}")
-        elif target.read_bytes() != source.read_bytes():
+        elif _cells(target) != _cells(source):
             done.append(
                 f"Kept your own {target} (rename it and start again to get the original back)"
             )
     return done
+
+
+def _cells(notebook: Path) -> object:
+    """What stands in the cells, or the raw text where it is no notebook any more."""
+    text = notebook.read_text(encoding="utf-8")
+    try:
+        return [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"]]
+    except (ValueError, KeyError, TypeError):
+        return text
 
 
 def notebook_urls(info: dict[str, object], ip: str) -> list[str]:

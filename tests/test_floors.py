@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("interest", "acquisition", "neighbours", "projection", "start", "examples"),
     ("ranking",),
     ("session",),
-    ("ui", "autopilot"),
+    ("ui", "autopilot", "first_cells"),
     ("", "cli"),
 )
 # Steps up that only a type checker takes.

@@ -170,7 +170,7 @@ def test_a_disk_that_refuses_is_said_and_nothing_is_pretended(
 
 @pytest.mark.parametrize("score", [-1, 5.1, math.nan, math.inf, "4", None, b"1"])
 def test_scores_outside_0_to_5_are_refused(score: object) -> None:
-    with pytest.raises(ValueError, match="0 .*to 5"):
+    with pytest.raises(ValueError, match=r"0 .*to 5"):
         check_score(score)  # type: ignore[arg-type]
 
 

@@ -202,7 +202,7 @@ def test_unknown_ids_bad_scores_and_bad_counts() -> None:
     for act in (lambda: session.rate("J9999", 3), lambda: session.skip("J9999")):
         with pytest.raises(ValueError, match="J9999"):
             act()
-    with pytest.raises(ValueError, match="0 .*to 5"):
+    with pytest.raises(ValueError, match=r"0 .*to 5"):
         session.rate("J0001", 6)
     with pytest.raises(ValueError, match="artefact"):
         session.flag("J0001", "lovely")

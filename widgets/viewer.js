@@ -354,7 +354,9 @@ function render({ model, el }) {
   for (const entry of local) send(entry); // written once even where it arrived before
   show(upNext());
   requestAnimationFrame(() => {
-    if (!editable(document.activeElement)) setActive(true);
+    if (editable(document.activeElement)) return;
+    setActive(true);
+    root().scrollIntoView({ block: "nearest" });
   });
 
   return () => {
