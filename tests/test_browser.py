@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -315,3 +317,37 @@ def test_markup_is_text_and_bad_pictures_do_not_stop_the_loop(notebook: Open) ->
     assert page.locator(".az-root script, .az-root img[src=x]").count() == 0
     assert page.evaluate("window.hacked") is None
     assert opened.problems == []
+
+
+def test_the_lab_command_opens_on_galaxies_to_rate(chromium: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")}
+    environment |= {"HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "anomaly_zoo.cli", "lab", str(folder), "--no-browser"]
+    with open(tmp_path / "errors", "w") as errors:
+        lab = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    try:
+        assert lab.stdout is not None
+        url = next((line.strip() for line in lab.stdout if "token=" in line), None)
+        assert url, (tmp_path / "errors").read_text()
+        page.goto(url)
+        page.wait_for_selector(PICTURE, timeout=60_000)
+        page.wait_for_selector('.az-status[data-level="ready"]')
+        ids = press(page, "3150")  # nothing was clicked, nothing was run by hand
+        until(lambda: rated(page) == 4)
+        assert [e.id_str for e in acts(folder / "hubble_ratings.db")] == ids
+        box = page.locator(".az-root").bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 900, "the whole tool is in view"
+        assert page.locator(".Toastify__toast, .jp-Dialog").count() == 0
+        assert page.locator("text=Error displaying widget").count() == 0
+        assert problems == []
+    finally:
+        page.close()
+        lab.send_signal(signal.SIGINT)
+        lab.communicate(timeout=60)

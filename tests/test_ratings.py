@@ -145,9 +145,7 @@ except RatingNotSaved as error:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of the operating system")
 @pytest.mark.parametrize("trouble", ["full", "read-only"])
-def test_a_disk_that_refuses_is_said_and_nothing_is_pretended(
-    tmp_path: Path, trouble: str
-) -> None:
+def test_a_disk_that_refuses_is_said_and_nothing_is_pretended(tmp_path: Path, trouble: str) -> None:
     path = tmp_path / "r.db"
     RatingLog(path, HASH)
     if trouble == "read-only":

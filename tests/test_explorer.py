@@ -1,0 +1,239 @@
+"""The tool without a browser: messages as the browser sends them, traits as it shows them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from bokeh.events import Tap
+
+import anomaly_zoo as az
+from anomaly_zoo.ratings import read_events
+from anomaly_zoo.ui.explorer import Explorer
+
+N = 400
+
+
+def session(tmp_path: Path | None = None, **options: Any) -> az.Session:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 5))
+    ids = [f"J{i:03d}" for i in range(N)]
+    catalog = az.Catalog(
+        pd.DataFrame({"id_str": ids, "ra": np.linspace(0, 359, N), "dec": np.linspace(-80, 80, N)}),
+        name="Field",
+    )
+    path = None if tmp_path is None else tmp_path / "r.db"
+    return az.Session(az.Representation(ids, X), catalog, ratings=path, rater="eve", **options)
+
+
+def until(question: Callable[[], Any], seconds: float = 20) -> Any:
+    end = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < end, f"still {answer!r}"
+        time.sleep(0.01)
+    return answer
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Iterator[Explorer]:
+    opened = az.explore(session(tmp_path))
+    until(lambda: opened.header.level == "ready")
+    yield opened
+    opened.close()
+
+
+def say(view: Any, **content: Any) -> None:
+    view._handle_custom_msg(content, [])
+
+
+def act(tool: Explorer, kind: str, id_str: str, token: str, **more: Any) -> None:
+    say(tool.viewer, kind="act", act=kind, id=id_str, token=token, **more)
+
+
+def settled(tool: Explorer) -> Any:
+    """Wait until the views show the whole log."""
+    log = tool.session.log
+    return until(lambda: tool.header.level == "ready" and tool._drawn.n_events == len(log.events))
+
+
+def test_it_opens_with_a_queue_and_a_map(tool: Explorer) -> None:
+    assert [item["id"] for item in tool.viewer.queue] == tool.session.next(24)
+    assert tool.viewer.queue[0]["reason"] == "a first look around"
+    assert tool.header.subtitle == "Field · 400 galaxies"
+    assert tool.map.bar.low == "0.0"
+    assert len(tool.map._sources["dots"].data["x"]) == N
+    assert "application/vnd.jupyter.widget-view+json" in tool._repr_mimebundle_()
+
+
+def test_ratings_from_the_browser_are_stored_and_shown(tool: Explorer, tmp_path: Path) -> None:
+    ids = [item["id"] for item in tool.viewer.queue[:12]]
+    colour = dict(zip(*(tool.map._sources["dots"].data[k] for k in ("x", "colour")), strict=True))
+    for i, id_str in enumerate(ids):
+        act(tool, "rate", id_str, f"t{i}", score=i % 6, reason="a first look around")
+    until(lambda: len(tool.session.log.events) == 12)
+    settled(tool)
+    assert [(e.id_str, e.score) for e in read_events(tmp_path / "r.db")] == [
+        (id_str, i % 6) for i, id_str in enumerate(ids)
+    ]
+    assert (tool.header.n_rated, tool.header.n_found) == (12, 4)
+    assert tool.curve.found[-1] == 4 and len(tool.curve.found) == 12
+    assert not {item["id"] for item in tool.viewer.queue} & set(ids)
+    assert tool.viewer.queue[0]["reason"].startswith("expected improvement")
+    assert [item["id"] for item in tool.viewer.history] == ids
+    assert len(tool.map._sources["rated"].data["x"]) == 12
+    until(lambda: len(set(tool.map._sources["dots"].data["colour"])) > len(set(colour.values())))
+
+
+def test_an_act_sent_twice_counts_once(tool: Explorer) -> None:
+    for _ in range(3):
+        act(tool, "rate", "J001", "same", score=4)
+    act(tool, "skip", "J002", "other")
+    until(lambda: len(tool.session.log.events) == 2)
+    settled(tool)
+    act(tool, "undo", "J002", "third")
+    act(tool, "undo", "J002", "third")
+    until(lambda: len(tool.session.log.events) == 3)
+    settled(tool)
+    assert tool.session.opinions.mean_scores == {"J001": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "id_str", "score"),
+    [("rate", "J001", 9), ("rate", "J001", None), ("rate", "nobody", 3), ("love", "J001", 3)],
+)
+def test_nonsense_is_refused_and_said(
+    tool: Explorer, kind: str, id_str: str, score: int | None
+) -> None:
+    act(tool, kind, id_str, "bad", score=score)
+    until(lambda: tool.header.level == "error")
+    assert tool.header.status.startswith("not saved")
+    assert tool.session.log.events == ()
+    act(tool, "rate", "J003", "good", score=3)
+    until(lambda: len(tool.session.log.events) == 1)
+    settled(tool)
+
+
+def test_a_rating_in_another_cell_is_shown(tool: Explorer) -> None:
+    first = tool.viewer.queue[0]["id"]
+    tool.session.rate(first, 5)
+    until(lambda: tool.header.n_rated == 1)
+    settled(tool)
+    assert first not in {item["id"] for item in tool.viewer.queue}
+
+
+def test_a_model_that_fails_keeps_the_ratings_and_says_so(tmp_path: Path) -> None:
+    trouble = threading.Event()
+
+    def rule(posterior: az.Posterior, *, best_f: float, rng: np.random.Generator) -> np.ndarray:
+        if trouble.is_set():
+            raise RuntimeError("out of ideas")
+        return posterior.mean
+
+    tool = az.explore(session(tmp_path, acquisition=rule))
+    until(lambda: tool.header.level == "ready")
+    queue = tool.viewer.queue
+    trouble.set()
+    act(tool, "rate", queue[0]["id"], "t", score=5)
+    until(lambda: tool.header.level == "error")
+    assert "out of ideas" in tool.header.status and "ratings are kept" in tool.header.status
+    assert len(read_events(tmp_path / "r.db")) == 1
+    assert tool.viewer.queue == queue
+    trouble.clear()
+    act(tool, "rate", queue[1]["id"], "u", score=1)
+    until(lambda: tool.header.level == "ready" and tool.header.n_rated == 2)
+    tool.close()
+
+
+def test_the_gallery_and_its_tabs(tool: Explorer) -> None:
+    for i, score in enumerate((1, 5, 3)):
+        act(tool, "rate", f"J{i:03d}", f"t{i}", score=score)
+    act(tool, "artefact", "J003", "t3")
+    until(lambda: len(tool.session.log.events) == 4)
+    settled(tool)
+    ranking = tool.session.ranking()
+    best = ranking[ranking["score"].isna()]["id_str"][:24].tolist()
+    until(lambda: [item["id"] for item in tool.gallery.items] == best)
+    tool.gallery.tab = "rated"
+    until(lambda: [item["score"] for item in tool.gallery.items] == [5.0, 3.0, 1.0])
+    tool.viewer.shown = "J010"
+    tool.gallery.tab = "near"
+    until(lambda: tool.gallery.about == "closest to J010" and len(tool.gallery.items) == 24)
+    X = tool.session.representation.X
+    away = np.linalg.norm(X - X[10], axis=1)
+    assert tool.gallery.items[0]["id"] == f"J{np.argsort(away)[1]:03d}"
+    assert len(tool.map._sources["near"].data["x"]) == 8
+    say(tool.gallery, kind="view", id="J020")
+    until(lambda: tool.viewer.focus.get("id") == "J020")
+
+
+def test_a_tap_shows_the_nearest_galaxy_and_a_tap_nowhere_does_not(tool: Explorer) -> None:
+    until(lambda: tool.map._tree is not None)
+    x, y = map(float, tool.map.xy[77])
+    tool.map._tapped(Tap(tool.map.figure, x=x + 1e-4, y=y))
+    until(lambda: tool.viewer.focus.get("id"))
+    assert tool.viewer.focus["id"] == "J077"
+    assert tool.viewer.focus["reason"] == "chosen on the map"
+    assert tool.viewer.focus["position"] == f"{359 * 77 / 399:.5f} {-80 + 160 * 77 / 399:+.5f}"
+    number = tool.viewer.focus["n"]
+    tool.map._tapped(Tap(tool.map.figure, x=x + 50, y=y + 50))
+    time.sleep(0.2)
+    assert tool.viewer.focus["n"] == number
+
+
+def test_the_map_is_coloured_as_asked(tool: Explorer) -> None:
+    for choice in ("uncertainty", "density", "interest"):
+        tool.map.bar.colour = choice
+        until(lambda choice=choice: tool.map.colouring.name == choice)
+        assert (tool.map.bar.low == "few") == (choice == "density")
+
+
+def test_the_umap_takes_the_place_of_the_pca_and_is_kept(tool: Explorer, cache: Path) -> None:
+    before = tool.map.xy
+    until(lambda: tool.map.bar.about == "UMAP", 120)
+    assert not np.array_equal(tool.map.xy, before)
+    [kept] = cache.glob(f"umap-{tool.session.space.hash}-*.npy")
+    again = az.explore(tool.session)
+    until(lambda: again.map.bar.about == "UMAP", 5)
+    assert np.array_equal(again.map.xy, np.load(kept))
+    again.close()
+
+
+def test_opening_it_again_closes_the_first() -> None:
+    held = session()
+    first = az.explore(held)
+    second = az.explore(held)
+    assert first._closed.is_set() and not second._closed.is_set()
+    assert first.viewer.comm is None
+    held.rate("J001", 3)
+    until(lambda: second.header.n_rated == 1)
+    assert first.header.n_rated == 0
+    second.close()
+
+
+def test_closing_ends_its_threads() -> None:
+    tool = az.explore(session())
+    until(lambda: tool.header.level == "ready")
+    mine = [t for t in threading.enumerate() if t.name.startswith("anomaly_zoo")]
+    tool.close()
+    until(lambda: not any(t.is_alive() for t in mine), 10)
+
+
+def test_without_images_the_viewer_says_so() -> None:
+    tool = az.explore(session())
+    sent: list[dict[str, Any]] = []
+    tool.viewer.send = lambda content, buffers=None: sent.append(content)  # type: ignore
+    say(tool.viewer, kind="need", ids=["J001"], size=300)
+    until(lambda: sent)
+    assert sent[0]["id"] == "J001" and "no images" in sent[0]["error"]
+    tool.close()
+
+
+def test_only_a_session_can_be_explored() -> None:
+    with pytest.raises(TypeError, match=r"az\.Session, got list"):
+        az.explore([1, 2])  # type: ignore[arg-type]
