@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium for the tests that need them, and a cache of their own."""
+"""A real JupyterLab and a real Chromium for the tests that need them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -23,19 +22,6 @@ from jupyter_page import (
     free_port,
     wait_for,
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Nothing is read from or written to the user's own cache."""
-    folder = tmp_path_factory.mktemp("cache")
-    before = os.environ.get("ANOMALY_ZOO_CACHE")
-    os.environ["ANOMALY_ZOO_CACHE"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["ANOMALY_ZOO_CACHE"]
-    else:
-        os.environ["ANOMALY_ZOO_CACHE"] = before
 
 
 @pytest.fixture(scope="session")

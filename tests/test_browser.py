@@ -201,6 +201,8 @@ def test_fast_fingers_lose_nothing_even_while_the_kernel_is_busy(notebook: Open,
     execute(page, "import time; time.sleep(5)")
     more = press(page, "10203")
     until(lambda: len(acts(file)) == 35 and page.evaluate(WAITING) == [])
+    page.wait_for_selector('.az-status[data-level="ready"]')
+    page.wait_for_timeout(2000)  # the pictures of the queue arrive
     os.kill(kernel, signal.SIGSTOP)
     try:
         more += press(page, "32104")

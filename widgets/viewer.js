@@ -130,7 +130,9 @@ function render({ model, el }) {
     if (again.length) return again.shift();
     const done = new Set(acts().map((act) => act.id)); // the queue may be older than the last act
     if (current) done.add(current.id);
-    return model.get("queue").find((item) => !done.has(item.id)) ?? null;
+    const left = model.get("queue").filter((item) => !done.has(item.id));
+    // A slow picture does not hold up the others; its galaxy stays in the queue.
+    return left.find((item) => pictures.get(item.id)?.ready) ?? left[0] ?? null;
   }
 
   function show(item) {
@@ -160,7 +162,9 @@ function render({ model, el }) {
     } else {
       old?.remove();
       parts.note.textContent = !current
-        ? "choosing the next galaxy…"
+        ? model.get("done")
+          ? "every galaxy was rated, skipped or flagged"
+          : "choosing the next galaxy…"
         : (picture?.error ?? "loading…");
     }
     parts.frame.classList.toggle("az-bad", Boolean(picture?.error));
@@ -266,7 +270,7 @@ function render({ model, el }) {
     }
     prefetch();
     if (current) paint();
-    else show(upNext());
+    else show(upNext()); // nothing was left until now
   };
   const onHistory = () => {
     local = local.filter((act) => !act.saved);
@@ -310,7 +314,9 @@ function render({ model, el }) {
   const setActive = (value) => {
     active = value;
     root().classList.toggle("az-active", value);
+    if (value) window.dispatchEvent(new CustomEvent("anomaly_zoo:active", { detail: root() }));
   };
+  const onOther = (event) => active && event.detail !== root() && setActive(false);
   const onPointer = (event) => {
     const inside = event.composedPath().includes(root());
     setActive(inside);
@@ -340,6 +346,7 @@ function render({ model, el }) {
       if (!event.repeat || kind === "back" || kind === "forward") act(kind);
     }
   };
+  window.addEventListener("anomaly_zoo:active", onOther);
   window.addEventListener("pointerdown", onPointer, true);
   window.addEventListener("focusin", onFocusIn, true);
   window.addEventListener("keydown", onKey, true);
@@ -347,7 +354,7 @@ function render({ model, el }) {
   parts.acts.forEach((button) => (button.onclick = () => act(button.dataset.act)));
 
   pictures.changed = (id) => id === current?.id && paint();
-  model.on("change:queue", onQueue);
+  model.on("change:queue change:done", onQueue);
   model.on("change:history", onHistory);
   model.on("change:focus", onFocus);
   model.on("msg:custom", onMessage);
@@ -360,10 +367,11 @@ function render({ model, el }) {
   });
 
   return () => {
+    window.removeEventListener("anomaly_zoo:active", onOther);
     window.removeEventListener("pointerdown", onPointer, true);
     window.removeEventListener("focusin", onFocusIn, true);
     window.removeEventListener("keydown", onKey, true);
-    model.off("change:queue", onQueue);
+    model.off("change:queue change:done", onQueue);
     model.off("change:history", onHistory);
     model.off("change:focus", onFocus);
     model.off("msg:custom", onMessage);

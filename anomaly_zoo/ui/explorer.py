@@ -253,6 +253,7 @@ class Explorer:
         state, last = frame.state, self._drawn
         if last is not state:
             self.viewer.queue = frame.queue
+            self.viewer.done = not frame.queue
             self.map.mark("rated", state.rated, state.scores)
             self.curve.expected = frame.rate_expected
             self._drawn = state

@@ -20,6 +20,8 @@ class Viewer(anywidget.AnyWidget):
     _esm = asset("make.js", "images.js", "viewer.js")
     queue = t.List(t.Dict()).tag(sync=True)
     """What to look at next, best first: id, position, interest, std, rank, reason, score."""
+    done = t.Bool(False).tag(sync=True)
+    """Nothing is left to look at."""
     history = t.List(t.Dict()).tag(sync=True)
     """What this rater did last, oldest first, in the same form with `act` and `score`."""
     focus = t.Dict().tag(sync=True)
