@@ -87,7 +87,8 @@ IMPORTED_AS |= {"umap": "umap-learn", "yaml": "pyyaml"}
 def test_every_import_is_a_declared_dependency(folder: str, extras: list[str]) -> None:
     declared = set(requirements(*extras))
     for path in (ROOT / folder).rglob("*.py"):
-        own = {"anomaly_zoo", "conftest", "tests", *(p.stem for p in path.parent.glob("*.py"))}
+        beside = [*path.parent.glob("*.py"), *(ROOT / "tests").glob("*.py")]
+        own = {"anomaly_zoo", "conftest", "tests", *(p.stem for p in beside)}
         for name in imported(path) - own - sys.stdlib_module_names:
             package = canonicalize_name(IMPORTED_AS.get(name, name))
             assert package in declared, f"{path.relative_to(ROOT)} imports {name}"
