@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from anomaly_zoo.tables import replacing
+
 TAG = "start"
 SECONDS = 300.0
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -55,7 +57,8 @@ def run_first_cells(
         raise RuntimeError(f"the kernel did not answer: {error}") from error
     finally:
         client.stop_channels()
-        nbformat.write(notebook, path)
+        with replacing(path) as part:
+            nbformat.write(notebook, part)
         NotebookNotary().sign(notebook)
 
 

@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 import anomaly_zoo as az
-from anomaly_zoo import cli
+from anomaly_zoo import cli, lab
 
 NOTEBOOK = "01_find_anomalies.ipynb"
 run = CliRunner().invoke
@@ -143,12 +143,12 @@ def test_rank_does_not_change_the_ratings(rated: Path, tmp_path: Path) -> None:
 
 
 def test_notebooks_are_copied_once_and_never_overwritten(tmp_path: Path) -> None:
-    assert any("Copied" in line for line in cli.copy_notebooks(tmp_path))
+    assert any("Copied" in line for line in lab.copy_notebooks(tmp_path))
     mine = tmp_path / NOTEBOOK
-    assert mine.read_bytes() == (cli.shipped_notebooks() / NOTEBOOK).read_bytes()
-    assert cli.copy_notebooks(tmp_path) == []
+    assert mine.read_bytes() == (lab.shipped_notebooks() / NOTEBOOK).read_bytes()
+    assert lab.copy_notebooks(tmp_path) == []
     mine.write_text("my own work")
-    assert any("Kept your own" in line for line in cli.copy_notebooks(tmp_path))
+    assert any("Kept your own" in line for line in lab.copy_notebooks(tmp_path))
     assert mine.read_text() == "my own work"
 
 
@@ -181,8 +181,8 @@ def test_busy_port_is_passed_over_when_none_was_asked_for(monkeypatch: pytest.Mo
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
-        monkeypatch.setattr(cli, "_FIRST_PORT", busy.getsockname()[1])
-        assert cli._free_port("127.0.0.1", None) > busy.getsockname()[1]
+        monkeypatch.setattr(lab, "FIRST_PORT", busy.getsockname()[1])
+        assert lab.free_port("127.0.0.1", None) > busy.getsockname()[1]
 
 
 def test_address_of_another_computer(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_address_of_another_computer(tmp_path: Path) -> None:
 def test_missing_jupyterlab_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "jupyterlab" else name)
+    monkeypatch.setattr(lab, "find_spec", lambda name: None if name == "jupyterlab" else name)
     done = run(cli.app, ["lab", str(tmp_path)])
     assert done.exit_code == 1
     assert 'pip install "anomaly-zoo[lab]"' in in_one_line(done.stderr)
@@ -221,7 +221,7 @@ def test_missing_jupyterlab_says_how_to_install_it(
     ],
 )
 def test_urls(ip: str, info: dict, urls: list[str]) -> None:
-    assert cli.notebook_urls({"base_url": "/", "port": 9, **info}, ip) == urls
+    assert lab.notebook_urls({"base_url": "/", "port": 9, **info}, ip) == urls
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")

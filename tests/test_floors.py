@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ranking",),
     ("session",),
     ("ui", "autopilot", "first_cells"),
+    ("lab",),
     ("", "cli"),
 )
 # Steps up that only a type checker takes.

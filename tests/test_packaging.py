@@ -24,7 +24,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FOLDERS = {"anomaly_zoo", "notebooks", "widgets", "tests", "example_data", "binder"}
 FILES = {
-    *("pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "constraints.txt"),
+    *("pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "conftest.py", "constraints.txt"),
     *(".gitignore", ".ci", "CHANGELOG.md", ".gitattributes", ".github", ".pre-commit-config.yaml"),
 }
 
@@ -252,7 +252,7 @@ def test_wheel_carries_widgets_and_notebooks_also_by_way_of_the_sdist(tmp_path: 
 def test_installed_package_finds_its_notebooks_without_the_checkout(tmp_path: Path) -> None:
     with zipfile.ZipFile(build(ROOT, "wheel", tmp_path / "wheel")) as wheel:
         wheel.extractall(tmp_path / "installed")
-    code = "import anomaly_zoo.cli as c; print(c.shipped_notebooks())"
+    code = "import anomaly_zoo.lab as lab; print(lab.shipped_notebooks())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
