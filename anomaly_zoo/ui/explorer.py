@@ -105,6 +105,7 @@ class Explorer:
         grid.add_class("az-grid")
         self.root = ipywidgets.Box([grid])
         self.root.add_class("az-root")
+        self._widgets = [*views, self.map.bar, self.map.pane, grid, self.root]
 
         for view, answer in (
             (self.viewer, self._from_viewer),
@@ -135,10 +136,8 @@ class Explorer:
         self.map.close()
         self._desk.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for view in (self.header, self.viewer, self.gallery, self.curve, self.map.bar):
-            view.close()
-        self.map.pane.close()
-        self.root.close()
+        for widget in self._widgets:
+            widget.close()
 
     # Threads
 
