@@ -29,6 +29,17 @@ ALL_RUN = r"""() => {
   const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
   return prompts.length > 0 && prompts.every(prompt => /\[\d+\]/.test(prompt.textContent));
 }"""
+# All canvases of the map, through Bokeh's shadow roots.
+CANVASES = """() => {
+  const canvases = [];
+  const walk = (node) => {
+    if (node.tagName === "CANVAS" && node.width && node.height) canvases.push(node);
+    for (const child of node.shadowRoot?.children ?? []) walk(child);
+    for (const child of node.children ?? []) walk(child);
+  };
+  walk(document.querySelector(".az-pane"));
+  return canvases;
+}"""
 RUN_ALL = """async () => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   await kernel.info;

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from jupyter_page import ALL_RUN, KERNEL_READY, RUN_ALL, Lab, OpenNotebook
+from jupyter_page import ALL_RUN, CANVASES, KERNEL_READY, RUN_ALL, Lab, OpenNotebook
 
 from anomaly_zoo.ratings import Event, read_events
 
@@ -27,17 +27,12 @@ HUBBLE = [
 PID = "import os, pathlib\npathlib.Path({file!r}).write_text(str(os.getpid()))"
 PICTURE = ".az-frame img"
 WAITING = "Object.keys(localStorage).filter(key => key.startsWith('anomaly_zoo:'))"
-COLOURS = """() => {
-  const canvases = [];
-  const walk = (node) => {
-    if (node.tagName === "CANVAS") canvases.push(node);
-    for (const child of node.shadowRoot?.children ?? []) walk(child);
-    for (const child of node.children ?? []) walk(child);
-  };
-  walk(document.querySelector(".az-pane"));
+COLOURS = (
+    "() => { const canvases = ("
+    + CANVASES
+    + """)();
   const colours = {};
   for (const canvas of canvases) {
-    if (!canvas.width || !canvas.height) continue;
     const context = canvas.getContext("2d");
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
     for (let i = 0; i < data.length; i += 4) {
@@ -48,6 +43,7 @@ COLOURS = """() => {
   }
   return colours;
 }"""
+)
 Open = Callable[..., OpenNotebook]
 
 

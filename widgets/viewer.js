@@ -64,7 +64,9 @@ function build(el) {
   const frame = (parts.frame = make("div", "az-frame"));
   parts.note = make("div", "az-note");
   parts.reason = make("span", "az-reason");
+  parts.reason.title = "why this galaxy is shown";
   parts.rank = make("span", "az-rank");
+  parts.rank.title = "its place in the ranking";
   parts.hint = make("span", "az-keys-off", "click here to rate with the keys");
   frame.append(parts.note, parts.reason, parts.rank, parts.hint);
   const line = make("div", "az-line");

@@ -24,7 +24,7 @@ import nbformat
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from jupyter_page import CHROMIUM_FLAGS
+from jupyter_page import CANVASES, CHROMIUM_FLAGS
 
 CELL = """
 import io, sys, resource, numpy as np, anomaly_zoo as az
@@ -45,21 +45,18 @@ for row, near in zip(rows, ((X[rows] - X[rows[0]]) ** 2).sum(1) < 0.8):
     session.rate(ids[row], 5 if near else 0)
 az.explore(session)
 """
-WATCH = """() => {
-  const canvases = [];
-  const walk = (node) => {
-    if (node.tagName === "CANVAS") canvases.push(node);
-    for (const child of node.shadowRoot?.children ?? []) walk(child);
-    for (const child of node.children ?? []) walk(child);
-  };
-  walk(document.querySelector(".az-pane"));
+WATCH = (
+    "() => { const canvases = ("
+    + CANVASES
+    + """)();
   const small = new OffscreenCanvas(96, 54).getContext("2d", { willReadFrequently: true });
   window.mapNow = () => {
     small.clearRect(0, 0, 96, 54);
-    for (const c of canvases) if (c.width && c.height) small.drawImage(c, 0, 0, 96, 54);
+    for (const canvas of canvases) small.drawImage(canvas, 0, 0, 96, 54);
     return small.getImageData(0, 0, 96, 54).data;
   };
 }"""
+)
 RATE = """async (key) => {
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
   const picture = () => document.querySelector(".az-frame img");
