@@ -72,7 +72,7 @@ def rank(
         typer.Option("--output", "-o", help="The list to write; its suffix says the format."),
     ],
     catalog: Annotated[
-        Path | None, typer.Option(help="A table with positions and other columns to export.")
+        Path | None, typer.Option(help="A table with the positions to export.")
     ] = None,
     ids: Annotated[
         Path | None, typer.Option(help="The ids of a .npy representation, in its order.")
@@ -80,11 +80,20 @@ def rank(
     top: Annotated[
         int | None, typer.Option(min=1, help="Write only so many, most interesting first.")
     ] = None,
+    id_column: Annotated[
+        str, typer.Option(help="The column of the ids in both tables.")
+    ] = "id_str",
+    components: Annotated[int, typer.Option(min=1, help="As in the session.")] = 100,
+    kernel: Annotated[str, typer.Option(help="As in the session: rq or matern.")] = "rq",
+    seed: Annotated[int, typer.Option(min=0, help="As in the session.")] = 0,
 ) -> None:
     """Rank all galaxies by the ratings in RATINGS and write the list, without a screen."""
-    suffixes = (".csv", ".parquet", ".ecsv", ".fits", ".vot")
-    if output.suffix.lower() not in suffixes:
-        _fail(f"cannot write {output.name}: its suffix must be one of {' '.join(suffixes)}", 2)
+    from anomaly_zoo import tables
+
+    try:
+        tables.kind(output)
+    except ValueError as error:
+        _fail(f"cannot write {error}", 2)
     if not output.absolute().parent.is_dir():
         _fail(f"cannot write {output}: there is no folder {output.absolute().parent}", 2)
     for file in (ratings, features, catalog, ids):
@@ -94,11 +103,18 @@ def rank(
     import anomaly_zoo as az
 
     try:
-        representation = az.Representation.read(features, ids=ids)
-        table = None if catalog is None else az.Catalog.read(catalog)
+        representation = az.Representation.read(features, ids=ids, id_column=id_column)
+        table = None if catalog is None else az.Catalog.read(catalog, id_column=id_column)
         if ratings.stat().st_size == 0:
             raise ValueError(f"there are no ratings in {ratings}")
-        session = az.Session(representation, table, ratings=ratings)
+        session = az.Session(
+            representation,
+            table,
+            ratings=ratings,
+            components=components,
+            kernel=kernel,
+            seed=seed,
+        )
         session.export(output, top=top)
         rated = len(session.state.rated)
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:

@@ -257,13 +257,13 @@ def _wait_for_server(
 
 
 def _stop_on(*signals: signal.Signals | None) -> None:
-    """Treat these signals as Ctrl-C, so that no server stays behind."""
+    """Treat these signals as Ctrl-C, so that no server stays behind; nohup stays in force."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     for number in signals:
-        if number is not None:
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
 
 

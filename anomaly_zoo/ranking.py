@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 DESCRIPTIONS = {
     "rank": "1 is the most interesting",
     "id_str": "identifier in the catalogue",
+    "x": "position in pixels of the image",
+    "y": "position in pixels of the image",
     "ra": "right ascension (ICRS)",
     "dec": "declination (ICRS)",
-    "interest": "expected score, 0 (dull) to 5 (wow): the posterior mean of the model",
+    "interest": "expected score, 0 (dull) to 5 (wow)",
     "interest_std": "standard deviation of the interest",
-    "p_interesting": "probability that the score is at least 4, rating noise included",
+    "p_interesting": "probability that the score is at least 4",
     "score": "mean score given by the raters; empty where not rated",
     "n_raters": "how many raters gave a score",
 }
@@ -28,16 +31,17 @@ _POSITIONS = ("ra", "dec", "x", "y")
 
 def ranked(ids: np.ndarray, state: State, catalog: Catalog | None, top: int | None) -> pd.DataFrame:
     """The table of `Session.ranking`: ids (n,) are those of the representation, in its order."""
-    if top is not None and top < 1:
-        raise ValueError(f"top is the number of objects to keep, at least 1, got {top}")
+    if top is not None and (not isinstance(top, Integral) or top < 1):
+        raise ValueError(f"top is a whole number of objects to keep, at least 1, got {top!r}")
     posterior = state.posterior
     order = np.argsort(-posterior.mean, kind="stable")
     order = order[~state.artefact[order]][:top]
     frame = pd.DataFrame({"rank": np.arange(1, len(order) + 1), "id_str": ids[order]})
     if catalog is not None:
         for name in _POSITIONS:
-            if name in catalog.table.columns:
-                frame[name] = catalog.table[name].to_numpy()[order]
+            column = catalog.table.get(name)
+            if column is not None and pd.api.types.is_numeric_dtype(column):
+                frame[name] = column.to_numpy()[order]
     frame["interest"] = posterior.mean[order]
     frame["interest_std"] = posterior.std[order]
     frame["p_interesting"] = posterior.probability_above(4.0)[order]

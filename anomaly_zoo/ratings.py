@@ -17,6 +17,12 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 KINDS = ("rate", "skip", "artefact", "undo")
 _FORMAT = "anomaly_zoo ratings 1"
+_HINTS = (
+    ("full", "free some space"),
+    ("unable to open", "bring the file back"),
+    ("locked", "wait for the other program that writes to it"),
+    ("readonly", "allow writing to the file and its folder"),
+)
 
 _tables = sa.MetaData()
 _meta = sa.Table(
@@ -71,6 +77,7 @@ class Event:
 class Opinions:
     """What the raters think now: each rater's last word on each object, undone events left out.
 
+    One rater's artefact flag is enough: the object leaves the ranking and its scores do not count.
     Objects in `scores` keep the order in which they were first rated, so that the model's inputs
     are the same whenever the file is opened.
     """
@@ -105,10 +112,10 @@ def opinions(events: Iterable[Event]) -> Opinions:
     artefacts, skipped = set(), set()
     for id_str, by_rater in last.items():
         given = {r: float(e.score) for r, e in by_rater.items() if e.score is not None}
-        if given:
-            scores[id_str] = given
-        elif any(e.kind == "artefact" for e in by_rater.values()):
+        if any(e.kind == "artefact" for e in by_rater.values()):
             artefacts.add(id_str)
+        elif given:
+            scores[id_str] = given
         else:
             skipped.add(id_str)
     return Opinions(scores, frozenset(artefacts), frozenset(skipped))
@@ -132,7 +139,7 @@ def check_score(score: float) -> float:
     """
     try:
         value = float(score)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = math.nan
     if isinstance(score, str | bytes) or not 0 <= value <= 5:
         raise ValueError(
@@ -157,7 +164,9 @@ class RatingLog:
     """
 
     def __init__(self, path: str | Path | None, representation: str) -> None:
-        self.path = None if path is None else Path(path)
+        if path is not None and str(path) == "":
+            raise ValueError("ratings is the name of a file, got ''; leave it out to keep none")
+        self.path = None if path is None else Path(path).expanduser()
         self._lock = threading.Lock()
         self._known: tuple[Event, ...] = ()
         fresh = self.path is None or not self.path.exists() or self.path.stat().st_size == 0
@@ -233,9 +242,11 @@ class RatingLog:
                     )
                 self._read_new()
             except sa.exc.DatabaseError as error:
+                reason = str(getattr(error, "orig", error))
+                hint = next((do for sign, do in _HINTS if sign in reason), "mend the file")
                 raise RatingNotSaved(
-                    f"{event.kind} of {event.id_str} was not saved to {self.path}: {error.orig}; "
-                    "free some space or mend the file and try again, nothing before it is lost"
+                    f"{event.kind} of {event.id_str} was not saved to {self.path}: {reason}; "
+                    f"{hint} and try again, nothing before it is lost"
                 ) from error
             return next(e for e in reversed(self._known) if e.token == event.token)
 
@@ -253,7 +264,7 @@ class RatingLog:
 
 def read_events(path: str | Path) -> tuple[Event, ...]:
     """All events of a ratings file, whichever representation it belongs to."""
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no ratings file {path}")
     engine = _open(path, "ro")

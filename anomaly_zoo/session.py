@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import anomaly_zoo
 from anomaly_zoo import tables
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.catalog import Catalog
-from anomaly_zoo.interest import Hyperparameters, InterestModel, fit_hyperparameters
+from anomaly_zoo.interest import KERNELS, Hyperparameters, InterestModel, fit_hyperparameters
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.ranking import DESCRIPTIONS, UNITS, ranked
 from anomaly_zoo.ratings import (
@@ -109,11 +110,12 @@ class Session:
         kernel: str = "rq",
         acquisition: Callable[..., np.ndarray] = expected_improvement,
     ) -> None:
+        _check_settings(representation, catalog, seed, components, kernel, acquisition)
         self.representation = representation
         self.catalog = None if catalog is None else _aligned(catalog, representation)
         self.log = RatingLog(ratings, representation.hash)
         self.seed = seed
-        self.rater = rater or _login()
+        self.rater = str(rater) if rater is not None else _login()
         self.space = representation.pca(min(components, representation.d))
         self._kernel = kernel
         self._acquisition = acquisition
@@ -201,8 +203,8 @@ class Session:
 
     def picks(self, n: int = 1, state: State | None = None) -> list[Pick]:
         """The same as `next`, with what the model expects of each and why it is shown."""
-        if n < 1:
-            raise ValueError(f"ask for at least one object, got {n}")
+        if not isinstance(n, Integral) or n < 1:
+            raise ValueError(f"ask for a whole number of objects, at least one, got {n!r}")
         state = state or self.state
         first = state.starters[:n]
         utility = state.utility.copy()
@@ -266,7 +268,13 @@ class Session:
         seq: dict[int, int] = {}
         before = len(self.log.events)
         known = set(self.representation.ids)
-        for event in read_events(path):
+        events = read_events(path)
+        if events and known.isdisjoint(event.id_str for event in events):
+            raise ValueError(
+                f"no object of {path} is in this representation: the file has "
+                f"{events[0].id_str!r}, the representation {self.representation.ids[0]!r}"
+            )
+        for event in events:
             if event.id_str in known:
                 undoes = None if event.undoes is None else seq[event.undoes]
                 seq[event.seq] = self.log.append(
@@ -394,18 +402,58 @@ def _login() -> str:
         return "rater"
 
 
+def _check_settings(
+    representation: object,
+    catalog: object,
+    seed: object,
+    components: object,
+    kernel: object,
+    acquisition: object,
+) -> None:
+    """Say at once what a Session cannot work with."""
+    if not isinstance(representation, Representation):
+        raise TypeError(
+            f"expected an az.Representation first, got {type(representation).__name__}; "
+            "az.Representation.read(path) reads one, az.Representation(ids, X) makes one"
+        )
+    if catalog is not None and not isinstance(catalog, Catalog):
+        raise TypeError(
+            f"expected an az.Catalog, got {type(catalog).__name__}; "
+            "az.Catalog.read(path) reads one, az.Catalog(frame) makes one"
+        )
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ValueError(f"seed is a whole number, 0 or more, got {seed!r}")
+    if not isinstance(components, Integral) or components < 1:
+        raise ValueError(f"components is a whole number, 1 or more, got {components!r}")
+    if kernel not in KERNELS:
+        raise ValueError(f"kernel is one of {', '.join(KERNELS)}, got {kernel!r}")
+    if not callable(acquisition):
+        raise TypeError(
+            f"acquisition is a function, such as az.acquisition.greedy, got {acquisition!r}"
+        )
+
+
 def _aligned(catalog: Catalog, representation: Representation) -> Catalog:
     """The catalogue in the order of the representation, or a ValueError where they differ."""
     features, objects = set(representation.ids), set(catalog.ids)
-    for missing, where in (
-        (features - objects, "features but no row in the catalogue"),
-        (objects - features, "a row in the catalogue but no features"),
-    ):
-        if missing:
-            some = ", ".join(repr(i) for i in sorted(missing)[:3])
-            raise ValueError(
-                f"{len(missing):,} objects have {where} (such as {some}); the representation has "
-                f"{len(features):,} objects, the catalogue {len(objects):,}. Keep those in both: "
-                "features = features.only(catalog.ids); catalog = catalog.only(features.ids)"
-            )
-    return catalog.only(representation.ids)
+    if features == objects:
+        return catalog.only(representation.ids)
+    problems = [
+        f"{len(ids):,} {'object has' if len(ids) == 1 else 'objects have'} {where} "
+        f"({', '.join(repr(i) for i in sorted(ids)[:3])})"
+        for ids, where in (
+            (features - objects, "features but no row in the catalogue"),
+            (objects - features, "a row in the catalogue but no features"),
+        )
+        if ids
+    ]
+    todo = (
+        "not one id is in both: are they written alike?"
+        if features.isdisjoint(objects)
+        else "keep those in both: "
+        "features = features.only(catalog.ids); catalog = catalog.only(features.ids)"
+    )
+    raise ValueError(
+        f"{'; '.join(problems)}. The representation has {len(features):,} objects, the catalogue "
+        f"{len(objects):,}; {todo}"
+    )

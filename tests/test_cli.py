@@ -97,7 +97,7 @@ def test_rank_takes_npy_with_ids_and_keeps_the_top(rated: Path, tmp_path: Path) 
     [
         ("none.db", "features.parquet", "a.csv", "there is no file"),
         ("ratings.db", "none.parquet", "a.csv", "there is no file"),
-        ("ratings.db", "features.parquet", "a.xlsx", "its suffix must be one of .csv"),
+        ("ratings.db", "features.parquet", "a.xlsx", "use .parquet, .csv, .fits, .ecsv"),
         ("ratings.db", "features.parquet", "none/a.csv", "there is no folder"),
         ("catalog.csv", "features.parquet", "a.csv", "not an anomaly_zoo ratings file"),
         ("ratings.db", "catalog.csv", "a.csv", ""),

@@ -206,11 +206,66 @@ def test_unknown_ids_bad_scores_and_bad_counts() -> None:
         session.rate("J0001", 6)
     with pytest.raises(ValueError, match="artefact"):
         session.flag("J0001", "lovely")
-    with pytest.raises(ValueError, match="at least one"):
-        session.next(0)
-    with pytest.raises(ValueError, match="at least 1"):
-        session.ranking(0)
+    for count in (0, 2.0, "2"):
+        with pytest.raises(ValueError, match="at least one"):
+            session.next(count)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="at least 1"):
+            session.ranking(count)  # type: ignore[arg-type]
+    for not_one in (["J0001"], session.next(2), 1, session.picks(1)[0]):
+        with pytest.raises(TypeError, match="as text"):
+            session.rate(not_one, 3)  # type: ignore[arg-type]
     assert session.log.events == ()
+    session.rate(np.str_("J0001"), np.float32(3))  # type: ignore[arg-type]
+    session.undo()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "says"),
+    [
+        (("features.parquet",), {}, TypeError, r"az\.Representation first, got str"),
+        ((np.zeros((3, 2)),), {}, TypeError, "got ndarray"),
+        ((None, "galaxies.csv"), {}, TypeError, r"az\.Catalog, got str"),
+        ((None,), {"seed": -1}, ValueError, "seed is a whole number"),
+        ((None,), {"seed": None}, ValueError, "seed is a whole number"),
+        ((None,), {"components": 2.5}, ValueError, "components is a whole number"),
+        ((None,), {"kernel": "rbf"}, ValueError, "rq, matern, got 'rbf'"),
+        ((None,), {"acquisition": "greedy"}, TypeError, "is a function, such as"),
+        ((None,), {"ratings": ""}, ValueError, "name of a file"),
+    ],
+)
+def test_settings_are_checked_at_once(
+    arguments: tuple[object, ...], options: dict[str, object], error: type[Exception], says: str
+) -> None:
+    first = features(20) if arguments[0] is None else arguments[0]
+    with pytest.raises(error, match=says):
+        az.Session(first, *arguments[1:], **options)  # type: ignore[arg-type]
+
+
+def test_ids_written_differently_are_shown_side_by_side() -> None:
+    table = pd.DataFrame({"id_str": [f"J{i}" for i in range(20)]})
+    with pytest.raises(ValueError, match=r"'J0000'.*'J0'.*not one id is in both"):
+        az.Session(features(20), az.Catalog(table))
+
+
+def test_a_rater_named_by_a_number_can_undo() -> None:
+    session = az.Session(features(20), rater=3)  # type: ignore[arg-type]
+    session.rate("J0001", 4)
+    assert session.undo() == "J0001"
+
+
+def test_one_flag_is_enough_whoever_else_rated(tmp_path: Path) -> None:
+    az.Session(features(), ratings=tmp_path / "r.db", rater="eve").rate("J0001", 4)
+    session = az.Session(features(), ratings=tmp_path / "r.db", rater="bob")
+    session.flag("J0001")
+    assert "J0001" not in set(session.ranking()["id_str"])
+    session.undo()
+    assert "J0001" in set(session.ranking()["id_str"])
+
+
+def test_adopting_ratings_of_other_objects_is_refused(tmp_path: Path) -> None:
+    az.Session(features(), ratings=tmp_path / "old.db").rate("J0250", 4)
+    with pytest.raises(ValueError, match=r"'J0250'.*'J0000'"):
+        az.Session(features(200), ratings=tmp_path / "new.db").adopt(tmp_path / "old.db")
 
 
 def test_ratings_of_another_representation_can_be_adopted(tmp_path: Path) -> None:
