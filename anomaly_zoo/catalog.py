@@ -15,7 +15,7 @@ import pandas as pd
 
 from anomaly_zoo import tables
 from anomaly_zoo.cutouts import CutoutError, Cutouts
-from anomaly_zoo.ids import as_ids, known, rows_of
+from anomaly_zoo.ids import as_ids, asked, known, rows_of
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -158,7 +158,7 @@ class Catalog:
         """
         return int(rows_of(self._index, [id], where="the catalogue")[0])
 
-    def only(self, ids: Iterable[str]) -> Catalog:
+    def only(self, ids: str | Iterable[str]) -> Catalog:
         """The catalogue of those of `ids` that it knows, in that order.
 
         Raises `ValueError` when it knows none of them.
@@ -166,7 +166,7 @@ class Catalog:
         >>> Catalog({"id_str": ["J1", "J2", "J3"]}).only(["J3", "J9", "J1"]).ids.tolist()
         ['J3', 'J1']
         """
-        wanted = list(ids)
+        wanted = asked(self._index, ids)
         rows = known(self._index, wanted)
         if not len(rows):
             shown = ", ".join(repr(text) for text in wanted[:3])
@@ -217,7 +217,7 @@ class Catalog:
             raise CutoutError("no images were given with this catalogue")
         try:
             row = self.row(id)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise CutoutError(str(error)) from None
         columns = self.cutouts.columns or self.table.columns
         return self.cutouts.image({c: _cell(self.table[c].iloc[row]) for c in columns})

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["as_ids", "known", "rows_of"]
+__all__ = ["as_ids", "asked", "known", "rows_of"]
 
 SHOWN = 3  # how many examples an error message shows
 
@@ -52,22 +52,23 @@ def as_ids(values: Any, *, what: str = "ids", integers: bool = False) -> np.ndar
 def rows_of(index: pd.Index, ids: str | Iterable[str], *, where: str) -> np.ndarray:
     """Row numbers (k,) of `ids` in a unique `index`.
 
-    Raises `ValueError` for unknown ids, with how many there are and three of them. `where` names
-    the place that was searched.
+    Raises `ValueError` for unknown ids, with how many there are and three of them, `TypeError`
+    for ids that are no text. `where` names the place that was searched.
 
     >>> rows_of(pd.Index(["J1", "J2", "J3"]), ["J3", "J1"], where="the catalogue")
     array([2, 0])
     """
-    wanted = [ids] if isinstance(ids, str) else list(ids)
+    wanted = asked(index, ids)
     rows = index.get_indexer(pd.Index(wanted, dtype=object))
     unknown = np.flatnonzero(rows < 0)
     if len(unknown):
         shown = _examples([wanted[i] for i in unknown[:SHOWN]])
+        like = f"its ids are like {_examples(index[:2])}"
         if len(wanted) == 1:
-            raise ValueError(f"the id {shown} is not in {where}")
+            raise ValueError(f"the id {shown} is not in {where}; {like}")
         raise ValueError(
             f"{len(unknown):,} of {len(wanted):,} ids {'is' if len(unknown) == 1 else 'are'} not "
-            f"in {where}, such as {shown}"
+            f"in {where}, such as {shown}; {like}"
         )
     return np.asarray(rows, dtype=np.intp)
 
@@ -78,8 +79,34 @@ def known(index: pd.Index, ids: Iterable[str]) -> np.ndarray:
     >>> known(pd.Index(["J1", "J2", "J3"]), ["J9", "J3", "J1"])
     array([2, 0])
     """
-    rows = index.get_indexer(pd.Index(list(ids), dtype=object))
+    rows = index.get_indexer(pd.Index(asked(index, ids), dtype=object))
     return np.asarray(rows[rows >= 0], dtype=np.intp)
+
+
+def asked(index: pd.Index, ids: Any) -> list[str]:
+    """The ids that a caller asks for, one or several, as a list; `TypeError` for any but text.
+
+    >>> asked(pd.Index(["J1"]), [7])
+    Traceback (most recent call last):
+    ...
+    TypeError: expected an id as text, such as 'J1', got the integer 7; ids are text: '7'
+    """
+    wanted = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, (str, bytes)) else [ids]
+    if not set(map(type, wanted)) <= {str}:
+        for value in wanted:
+            if not isinstance(value, str):
+                raise TypeError(f"expected an id as text, such as {index[0]!r}, got {_kind(value)}")
+    return wanted
+
+
+def _kind(value: Any) -> str:
+    """What a value is that is no id, in words."""
+    if value is None:
+        return "None"
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return f"the integer {value}; ids are text: '{value}'"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' or name == 'ndarray' else 'a'} {name}"
 
 
 def _objects(values: Any, what: str) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from anomaly_zoo import tables
-from anomaly_zoo.ids import as_ids, known, rows_of
+from anomaly_zoo.ids import as_ids, asked, known, rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,7 +146,7 @@ class Representation:
         """
         return rows_of(self._index, ids, where="the representation")
 
-    def only(self, ids: Iterable[str]) -> Representation:
+    def only(self, ids: str | Iterable[str]) -> Representation:
         """The representation of those of `ids` that it knows, in that order, in memory.
 
         Raises `ValueError` when it knows fewer than two of them.
@@ -154,7 +154,7 @@ class Representation:
         >>> Representation(["J1", "J2", "J3"], [[0], [1], [2]]).only(["J3", "J9", "J1"]).ids
         array(['J3', 'J1'], dtype=object)
         """
-        wanted = list(ids)
+        wanted = asked(self._index, ids)
         rows = known(self._index, wanted)
         if len(rows) < 2:
             raise ValueError(

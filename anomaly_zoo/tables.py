@@ -9,6 +9,7 @@ written as JSON.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -41,6 +42,7 @@ _SUFFIXES = {
 }
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _LINE = re.compile(rf"({_KEY.pattern}): (.*)", re.DOTALL)
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
 _CARD = 70  # characters of a metadata line in one FITS COMMENT card
 
 
@@ -66,7 +68,8 @@ def read(path: str | os.PathLike[str], text: Sequence[str] = ()) -> pd.DataFrame
     """Read a table into a DataFrame with a plain row index.
 
     The columns in `text` are kept as written in a CSV file (leading zeros, an object named "NA").
-    Byte strings are decoded; a FITS column of vectors becomes a column of arrays.
+    A CSV file is UTF-8; commas, semicolons or tabs separate it, whichever its header has most of,
+    and spaces around names and before values are dropped. Byte strings are decoded; a FITS column of vectors becomes a column of arrays.
 
     Raises `FileNotFoundError` where there is no such file, `ValueError` when the suffix is unknown
     or the file is not what its suffix says.
@@ -163,8 +166,8 @@ def write(
     over); CSV has no place for them. The file is written beside its final place and then moved
     there, so that a reader never sees half a file.
 
-    Raises `ValueError` for an unknown suffix, a metadata key that is no plain word, or a column
-    that the format cannot hold (bytes and lists need Parquet); `FileNotFoundError` where there is
+    Raises `TypeError` for any other table than a DataFrame; `ValueError` for an unknown suffix, a
+    metadata key that is no plain word, or a column that the format cannot hold (bytes and lists need Parquet); `FileNotFoundError` where there is
     no such folder; `OSError` when the disk is full or read-only.
 
     >>> import tempfile
@@ -174,7 +177,8 @@ def write(
     >>> read(path).to_dict("list"), globals()["metadata"](path)
     ({'id_str': ['J1'], 'ra': [10.5]}, {'seed': '0', 'rater': 'me'})
     """
-    path = Path(path)
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"expected a table (a pandas DataFrame) to write, got {_type(frame)}")
     format_name = kind(path)
     frame = frame.reset_index(drop=True)
     repeated = frame.columns[frame.columns.duplicated()]
@@ -247,7 +251,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises `FileNotFoundError` where there is no such folder, `IsADirectoryError` for a folder.
     """
-    path = Path(os.path.realpath(path))
+    path = Path(os.path.realpath(Path(path).expanduser()))
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no such folder to write to: {path.parent}")
     if path.is_dir():
@@ -261,13 +265,22 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def existing(path: str | os.PathLike[str]) -> Path:
-    """The path of a file that is there; raises `FileNotFoundError` where it is not."""
+    """The path of a file that is there; raises `FileNotFoundError` where it is not.
+
+    Raises `TypeError` for anything but a path.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"expected the path of a file, got {_type(path)}")
     found = Path(path).expanduser()
     if not found.exists():
         raise FileNotFoundError(f"no such file: {found} (looked in {Path.cwd()})")
     if found.is_dir():
         raise IsADirectoryError(f"expected a file, got the folder {found}")
     return found
+
+
+def _type(value: Any) -> str:
+    return "None" if value is None else type(value).__name__
 
 
 @contextmanager
@@ -279,6 +292,10 @@ def _readable(path: Path, expected: str) -> Iterator[None]:
         if isinstance(error, MemoryError) or error.errno is not None:
             raise
         raise ValueError(f"{path.name} could not be read as {expected}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path.name} could not be read as {expected}: it is not UTF-8 text; save it as UTF-8"
+        ) from error
     except Exception as error:
         raise ValueError(f"{path.name} could not be read as {expected}: {error}") from error
 
@@ -327,9 +344,30 @@ def _comment_lines(path: Path) -> list[str]:
     return lines
 
 
+def _header(path: Path, skipped: int) -> str:
+    """The first line of a CSV file with anything on it after the `skipped` ones."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        lines = itertools.islice(file, skipped, None)
+        return next((line for line in lines if line.strip()), "")
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    return [field.strip() for field in fields]
+
+
 def _csv(path: Path, text: Sequence[str]) -> pd.DataFrame:
+    comments = _comment_lines(path)
+    header = _header(path, len(comments))
+    separator = max(",;\t", key=lambda mark: len(_fields(header, mark)))  # a comma where equal
+    if comments and not set(text) & set(_fields(header, separator)):
+        last = comments[-1].lstrip("#").strip()
+        if any(set(text) & set(_fields(last, mark)) for mark in ",;\t"):
+            raise ValueError("the header line begins with '#'; remove it")
     settings: dict[str, Any] = {
-        "skiprows": len(_comment_lines(path)),
+        "sep": separator,
+        "skipinitialspace": True,
+        "skiprows": len(comments),
         "encoding": "utf-8-sig",
         "index_col": False,
         "low_memory": False,
@@ -337,23 +375,40 @@ def _csv(path: Path, text: Sequence[str]) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
         frame = pd.read_csv(path, **settings)
-    as_written = [name for name in text if name in frame.columns]
+    frame.columns = frame.columns.str.strip()
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise ValueError(f"the column {repeated[0]!r} is there twice")
+    as_written = [number for number, name in enumerate(frame.columns) if name in text]
     if as_written:
         texts = pd.read_csv(path, usecols=as_written, dtype=str, keep_default_na=False, **settings)
-        for name in as_written:
-            frame[name] = texts[name]
+        for name in texts:
+            frame[name.strip()] = texts[name]
+    if separator != ",":
+        _refuse_decimal_commas(frame.drop(columns=[n for n in text if n in frame]))
     return frame
+
+
+def _refuse_decimal_commas(frame: pd.DataFrame) -> None:
+    for name in _texts_of(frame):
+        values = [value for value in frame[name] if isinstance(value, str)]
+        if values and all(map(_DECIMAL_COMMA.fullmatch, values)):
+            raise ValueError(
+                f"the column {name!r} holds {values[0]!r}, a decimal comma; save the numbers with "
+                "a decimal point"
+            )
 
 
 def _write_csv(
     frame: pd.DataFrame, path: Path, texts: dict[str, str], labels: dict[str, tuple[str, str]]
 ) -> None:
     _plain_columns(frame, "CSV")
-    hashes = any(_text_column(frame[name]).str.contains("#").any() for name in _texts_of(frame))
+    marks = r"#|^\s"  # a comment, and a space that a reader drops, unless they are quoted
+    quoted = any(_text_column(frame[name]).str.contains(marks).any() for name in _texts_of(frame))
     with open(path, "w", encoding="utf-8", newline="") as file:
         for line in _to_lines(texts):
             file.write(f"# {line}\n")
-        quoting = csv.QUOTE_NONNUMERIC if hashes else csv.QUOTE_MINIMAL
+        quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
         frame.to_csv(file, index=False, lineterminator="\n", quoting=quoting)
 
 

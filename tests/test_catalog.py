@@ -222,8 +222,37 @@ def test_row_and_only(frame: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match=r"none of the 1 ids \('J9'\) is in the catalogue"):
         catalog.only(["J9"])
     for ask in (catalog.record, catalog.position):
-        with pytest.raises(ValueError, match="'J9' is not in the catalogue"):
+        with pytest.raises(ValueError, match="'J9' is not in the catalogue; its ids are like 'J1'"):
             ask("J9")
+
+
+@pytest.mark.parametrize(
+    ("id", "got"),
+    [
+        (["J1"], "got a list"),
+        (np.array(["J1"]), "got an ndarray"),
+        (1, "got the integer 1; ids are text: '1'"),
+        (np.int64(1), "got the integer 1; ids are text: '1'"),
+        (1.5, "got a float"),
+        (None, "got None"),
+        (object(), "got an object"),
+    ],
+)
+def test_ids_that_are_no_text(frame: pd.DataFrame, id: object, got: str) -> None:
+    catalog = Catalog(frame)
+    for ask in (catalog.row, catalog.record, catalog.position, lambda id: catalog.only([id])):
+        with pytest.raises(TypeError, match=f"expected an id as text, such as 'J1', {got}"):
+            ask(id)  # type: ignore[arg-type]
+    with pytest.raises(CutoutError, match=got):
+        catalog.image(id)  # type: ignore[arg-type]
+
+
+def test_one_id_is_as_good_as_a_list(frame: pd.DataFrame) -> None:
+    catalog = Catalog(frame)
+    assert catalog.only("003").ids.tolist() == ["003"]
+    assert catalog.row(np.str_("003")) == 2
+    with pytest.raises(TypeError, match="expected an id as text, such as 'J1', got the integer 5"):
+        catalog.only(5)  # type: ignore[arg-type]
 
 
 # images

@@ -242,3 +242,56 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     tables.write(pd.DataFrame({"a": [1]}), link)
     assert link.is_symlink()
     assert (tmp_path / "real" / "t.csv").read_text() == "a\n1\n"
+
+
+# what people's files look like
+
+
+@pytest.mark.parametrize("separator", [",", ", ", ";", "; ", "\t"])
+def test_csv_separators_and_spaces(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "c.csv"
+    lines = [["id_str", "ra ", "class"], ["007", "10.5", '"a, b; c"'], ["008", "", "x"]]
+    path.write_text("# note: one, two\n\n" + "\n".join(map(separator.join, lines)) + "\n")
+    frame = tables.read(path, text=["id_str"])
+    assert list(frame.columns) == ["id_str", "ra", "class"]
+    assert frame["id_str"].tolist() == ["007", "008"]
+    assert frame["ra"].iloc[0] == 10.5
+    assert np.isnan(frame["ra"].iloc[1])
+    assert frame["class"].tolist() == ["a, b; c", "x"]
+
+
+def test_leading_spaces_survive_our_own_csv(tmp_path: Path) -> None:
+    tables.write(pd.DataFrame({"id_str": [" J1", "J2 "], "n": [1, 2]}), tmp_path / "c.csv")
+    assert tables.read(tmp_path / "c.csv", ["id_str"])["id_str"].tolist() == [" J1", "J2 "]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"id_str;ra\nJ1;10,5\nJ2;\n", "column 'ra' holds '10,5', a decimal comma; save the"),
+        (b"id_str,n\nJ1,caf\xe9\n", "it is not UTF-8 text; save it as UTF-8"),
+        ("id_str,n\nJ1,2\n".encode("utf-16"), "it is not UTF-8 text; save it as UTF-8"),
+        (b"# made today\n# id_str, ra\nJ1,2\n", "the header line begins with '#'; remove it"),
+        (b"id_str,a,a \nJ1,2,3\n", "the column 'a' is there twice"),
+    ],
+)
+def test_csv_files_that_cannot_be_read_say_why(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "c.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"c\.csv could not be read as a CSV table: .*{reason}"):
+        tables.read(tmp_path / "c.csv", text=["id_str"])
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tables.write(pd.DataFrame({"a": [1]}), "~/t.csv", {"version": "1"})
+    assert os.listdir(tmp_path) == ["t.csv"]
+    assert tables.read("~/t.csv")["a"].tolist() == [1]
+    assert tables.metadata("~/t.csv") == {"version": "1"}
+
+
+def test_what_is_no_table_and_no_path(tmp_path: Path) -> None:
+    for table, named in ((None, "None"), ([1], "list")):
+        with pytest.raises(TypeError, match=rf"\(a pandas DataFrame\) to write, got {named}"):
+            tables.write(table, tmp_path / "t.csv")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected the path of a file, got None"):
+        tables.read(None)  # type: ignore[arg-type]
