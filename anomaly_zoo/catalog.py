@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -40,7 +41,7 @@ class Catalog:
     astropy column in other angular units is converted) are optional, and all other columns are
     kept. `cutouts` is whatever `Cutouts` takes as its source, or a `Cutouts`; paths in it are
     relative to `root`. Without it, a column `image` of encoded bytes is used if there is one, else
-    a column `file_loc` of paths.
+    a column `file_loc` of paths, else a column `image` of paths.
 
     The table is copied, its rows numbered from 0 and `id_str` put first; treat it as read-only.
 
@@ -61,7 +62,7 @@ class Catalog:
     def __init__(
         self,
         table: pd.DataFrame | Table | Mapping[str, Any],
-        cutouts: Cutouts | str | Callable[[dict[str, Any]], Any] | None = None,
+        cutouts: Cutouts | str | os.PathLike[str] | Callable[[dict[str, Any]], Any] | None = None,
         root: str | os.PathLike[str] = ".",
         *,
         stretch: str = "asinh",
@@ -81,9 +82,10 @@ class Catalog:
         if cutouts is not None:
             for column in cutouts.columns:
                 if column not in frame.columns:
-                    raise ValueError(
-                        _no_column(column, frame, f"cutouts={cutouts.source!r} asks for it")
-                    )
+                    do = f"cutouts={cutouts.source!r} asks for it"
+                    if column == cutouts.source and re.search(r"[/%.]", column):
+                        do = 'a path template has a placeholder: "images/{id_str}.jpg"'
+                    raise ValueError(_no_column(column, frame, do))
         object.__setattr__(self, "table", frame)
         object.__setattr__(self, "cutouts", cutouts)
         object.__setattr__(self, "name", name)
@@ -93,7 +95,7 @@ class Catalog:
     def read(
         cls,
         path: str | os.PathLike[str],
-        cutouts: Cutouts | str | Callable[[dict[str, Any]], Any] | None = None,
+        cutouts: Cutouts | str | os.PathLike[str] | Callable[[dict[str, Any]], Any] | None = None,
         root: str | os.PathLike[str] | None = None,
         id_column: str = "id_str",
         stretch: str = "asinh",
@@ -102,9 +104,9 @@ class Catalog:
 
         `root` is the folder that image paths are relative to, the file's own by default. The ids
         are the column `id_column`: text as it is written, integers as their decimal digits. Under
-        another name than id_str that column is kept too.
+        another name than id_str that column is kept too, as numbers where they say the same.
 
-        Raises `FileNotFoundError`, and what `Catalog` raises, with the name of the file.
+        Raises `FileNotFoundError`, `TypeError` for a table in memory, and what `Catalog` raises, with the name of the file.
 
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "galaxies.csv"
@@ -112,6 +114,11 @@ class Catalog:
         >>> Catalog.read(path, id_column="objid").record("0012")
         {'id_str': '0012', 'objid': '0012', 'ra': 10.5, 'dec': -3.0}
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(
+                f"expected a path, got {'None' if path is None else type(path).__name__}; a table "
+                "in memory is made a catalogue with az.Catalog(table)"
+            )
         path = tables.existing(path)
         astropy = tables.kind(path) not in ("parquet", "csv")
         table = tables.read_astropy(path) if astropy else tables.read(path, text=[id_column])
@@ -124,6 +131,8 @@ class Catalog:
                     f"the table has a column id_str beside {id_column!r}; rename it or use it"
                 )
             ids = as_ids(frame[id_column], what=id_column, integers=True)
+            if id_column != "id_str" and not astropy:
+                frame[id_column] = _numbers_as_written(frame[id_column])
             frame = frame.assign(id_str=ids)
             folder = path.parent if root is None else root
             return cls(frame, cutouts, folder, stretch=stretch, name=path.name)
@@ -281,14 +290,18 @@ def _positions(frame: pd.DataFrame) -> pd.DataFrame:
             values = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
         except (ValueError, TypeError):
             texts = [value for value in frame[name] if isinstance(value, str)]
+            shown = next((text for text in texts if not _is_number(text)), frame[name].iloc[0])
+            hint = "; write NaN (leave it empty) where it is unknown"
             raise ValueError(
-                f"{name} must be in degrees as numbers, got "
-                f"{texts[0] if texts else frame[name].iloc[0]!r}"
+                f"{name} must be in degrees as numbers, got {shown!r}"
+                f"{'' if re.search('[0-9]', str(shown)) else hint}"
             ) from None
         wrong = np.flatnonzero((values < low) | (values > high))
         if len(wrong):
             shown = ", ".join(f"{values[row]:g} in row {row}" for row in wrong[:3])
-            hint = "; add 360 to negative values" if name == "ra" else ""
+            hint = "; write NaN (leave it empty) where it is unknown"
+            if name == "ra" and ((values[wrong] >= -360) & (values[wrong] < 0)).all():
+                hint = "; add 360 to negative values"
             raise ValueError(
                 f"{name} must be between {low:g} and {high:g} degrees; {len(wrong):,} of "
                 f"{len(values):,} values are not, such as {shown}{hint}"
@@ -298,11 +311,32 @@ def _positions(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _default_source(frame: pd.DataFrame) -> str | None:
-    if "image" in frame.columns:
-        first = next((value for value in frame["image"] if value is not None), None)
-        if _holds_bytes(first):
-            return "image"
-    return "file_loc" if "file_loc" in frame.columns else None
+    images = frame["image"].dropna() if "image" in frame.columns else pd.Series(dtype=object)
+    first = images.iloc[0] if len(images) else None
+    if _holds_bytes(first):
+        return "image"
+    if "file_loc" in frame.columns:
+        return "file_loc"
+    return "image" if isinstance(first, str) else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers_as_written(column: pd.Series) -> pd.Series:
+    """A column of text as integers where every text is one as Python writes it, "7" but no "007".
+
+    >>> _numbers_as_written(pd.Series(["7", "12"])).tolist()
+    [7, 12]
+    """
+    numbers = pd.to_numeric(column, errors="coerce")
+    exact = numbers.dtype.kind in "iu" and (numbers.astype(str) == column.astype(str)).all()
+    return numbers if exact else column
 
 
 def _holds_bytes(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import re
 import string
 import threading
@@ -45,6 +46,7 @@ BLUE_TO_RED = "ugrizy"
 _SPEC = re.compile(r"[<>=^]?[+\- ]?0?\d{0,3}[,_]?(\.\d{1,2})?[bdeEfFgGnosxX%]?")
 _QUIET = threading.Lock()  # threads that set and restore the warning filters would mix them up
 _WEB = ("http://", "https://")
+_ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]+://")
 
 
 class CutoutError(Exception):
@@ -63,14 +65,14 @@ class Cutouts:
 
     `source` is one of
 
-    - a path template, ``"images/{id_str}.jpg"``, relative to `root` (JPEG, PNG, WebP, GIF, TIFF,
+    - a path template, ``"images/{id_str}.jpg"``, as text or a `Path`, relative to `root` (JPEG, PNG, WebP, GIF, TIFF,
       or FITS, also gzipped); what the columns fill in cannot lead out of the folder before the
       first placeholder;
     - an address template, ``"https://example.org/cut?ra={ra:.6f}&dec={dec:.6f}"``, values
       percent-encoded; addresses come from here alone, never from a column;
     - the name of a column of paths inside `root`, or of encoded bytes;
     - a function of the row (a dict) that returns an array (h, w) or (h, w, 3), a PIL image,
-      encoded bytes, or a `Path`.
+      encoded bytes, or a path.
 
     `stretch` is for single-band data (FITS, float and 16-bit images): "asinh", "linear", "log"
     between percentiles 0.5 and 99.7 of the finite pixels, or "zscale". Three bands, a FITS cube
@@ -85,17 +87,19 @@ class Cutouts:
     ('id_str',)
     >>> Cutouts(lambda row: np.zeros((8, 6), np.uint8)).image({"id_str": "J1"}).size
     (6, 8)
-    >>> Cutouts("{id_str}.jpg").image({"id_str": "../secret"})
+    >>> Cutouts("{id_str}.jpg").image({"id_str": "/secret"})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    anomaly_zoo.cutouts.CutoutError: the path '../secret.jpg' leads out of the image folder
+    anomaly_zoo.cutouts.CutoutError: the path '/secret.jpg' leads out of the image folder ...
     """
 
-    source: str | Callable[[dict[str, Any]], Any]
+    source: str | os.PathLike[str] | Callable[[dict[str, Any]], Any]
     root: Path = Path(".")
     stretch: str = "asinh"
 
     def __post_init__(self) -> None:
+        if isinstance(self.source, os.PathLike):
+            object.__setattr__(self, "source", os.fspath(self.source))
         if not isinstance(self.source, str) and not callable(self.source):
             raise TypeError(
                 "cutouts: expected a path or address template, a column name or a function, got "
@@ -184,24 +188,24 @@ class Cutouts:
             except (CutoutError, MemoryError):
                 raise
             except Exception as error:
-                raise CutoutError(_sentence("the cutout function failed", error)) from error
-            if isinstance(value, Path):
-                return self._from_file(value)
-            return self._from_value(value, "the cutout function")
+                about = f"{type(error).__name__}: {error}".removesuffix(": ")
+                raise CutoutError(_sentence("the cutout function failed", about)) from error
+            if isinstance(value, (str, os.PathLike)):
+                _refuse_address(str(value), "the cutout function gives")
+                return self._from_file(Path(value).expanduser())
+            return self._from_value(value, "the cutout function gives")
         if self._kind == "web":
             return self._from_bytes(_download(self._filled(row, encode=True)))
         if self._kind == "template":
             folder = self.root / self._folder
-            return self._from_file(_inside(folder, self.root, self._filled(row)))
+            filled = self._filled(row)
+            _refuse_address(filled, f"the template {self.source!r} makes")
+            return self._from_file(_inside(folder, self.root, filled))
         value = _value(row, self.source)
         if isinstance(value, str):
-            if re.match(r"[A-Za-z][A-Za-z0-9+.\-]+://", value):
-                raise CutoutError(
-                    f"the column {self.source!r} holds a web address; addresses are only taken "
-                    "from a template given as cutouts"
-                )
+            _refuse_address(value, f"the column {self.source!r} holds")
             return self._from_file(_inside(self.root, self.root, value))
-        return self._from_value(value, f"the column {self.source!r}")
+        return self._from_value(value, f"the column {self.source!r} holds")
 
     @cached_property
     def _folder(self) -> Path:
@@ -220,6 +224,8 @@ class Cutouts:
             if column is None:
                 continue
             value = _value(row, column)
+            if spec.endswith("d") and isinstance(value, str) and value.isdecimal():
+                value = int(value)  # "007" of a text file
             try:
                 written = format(value, spec) if spec else str(value)
             except (ValueError, TypeError):
@@ -251,8 +257,7 @@ class Cutouts:
     def _short(self, path: Path) -> str:
         root = self.root.resolve()
         name = str(path.relative_to(root) if path.is_relative_to(root) else path)
-        name = "".join(c for c in name if c.isprintable())
-        return name if len(name) <= 80 else f"…{name[-79:]}"
+        return _tail(name)
 
     def _from_value(self, value: Any, origin: str) -> Image.Image:
         from PIL import Image
@@ -267,9 +272,9 @@ class Cutouts:
         if hasattr(value, "__array__") and not isinstance(value, np.generic):
             return self._from_array(np.asarray(value))
         if value is None:
-            raise CutoutError(f"{origin} gives no image for this object")
+            raise CutoutError(f"{origin} no image for this object")
         raise CutoutError(
-            f"{origin} holds {type(value).__name__}; expected a path, encoded bytes or pixels"
+            f"{origin} {type(value).__name__}; expected a path, encoded bytes or pixels"
         )
 
     def _from_bytes(self, data: bytes) -> Image.Image:
@@ -314,8 +319,10 @@ class Cutouts:
         if pixels.ndim == 3 and pixels.shape[2] == 1:
             pixels = pixels[:, :, 0]
         if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
+            first = pixels.ndim == 3 and pixels.shape[0] in (3, 4)
+            hint = "; np.moveaxis(x, 0, -1) puts the bands last" if first else ""
             raise CutoutError(
-                f"the image has the shape {pixels.shape}; expected (h, w) or (h, w, 3)"
+                f"the image has the shape {pixels.shape}; expected (h, w) or (h, w, 3){hint}"
             )
         _refuse_huge(pixels.shape[1], pixels.shape[0])
         if pixels.dtype == bool:
@@ -349,6 +356,20 @@ def _sentence(what: str, error: object) -> str:
     return f"{what}: {about if len(about) <= 160 else about[:159] + '…'}"
 
 
+def _tail(name: str) -> str:
+    """A path short enough for a sentence, of printable characters."""
+    name = "".join(c for c in name if c.isprintable())
+    return name if len(name) <= 80 else f"…{name[-79:]}"
+
+
+def _refuse_address(text: str, origin: str) -> None:
+    if _ADDRESS.match(text):
+        raise CutoutError(
+            f"{origin} a web address; addresses are only taken from a template you write, such as "
+            '"https://example.org/{id_str}.jpg"'
+        )
+
+
 def _value(row: Mapping[str, Any], column: Any) -> Any:
     if column not in row:
         raise CutoutError(f"there is no column {column!r} to find the image with")
@@ -368,7 +389,10 @@ def _inside(folder: Path, root: Path, name: str) -> Path:
     bound = folder.resolve()
     path = (root / Path(name).expanduser() if name.startswith("~/") else root / name).resolve()
     if not path.is_relative_to(bound):
-        raise CutoutError(f"the path {shown!r} leads out of the image folder")
+        remedy = "; name the folder that holds the images with root=" if folder == root else ""
+        raise CutoutError(
+            f"the path {shown!r} leads out of the image folder {_tail(str(bound))}{remedy}"
+        )
     return path
 
 
@@ -448,6 +472,12 @@ def _fits_bands(data: bytes) -> list[np.ndarray]:
                         return _cube_bands(hdu, shape)
                 if not planes:
                     raise CutoutError("the FITS file has no image")
+                shapes = [shape for _, shape in planes]
+                if len(planes) == 3 and len(set(shapes)) > 1:
+                    raise CutoutError(
+                        "the FITS file has three images of different shapes, "
+                        f"{', '.join(map(str, shapes))}; three bands need the same shape"
+                    )
                 chosen = [hdu for hdu, shape in planes if shape == planes[0][1]]
                 if len(chosen) != 3:
                     chosen = chosen[:1]

@@ -69,7 +69,8 @@ def read(path: str | os.PathLike[str], text: Sequence[str] = ()) -> pd.DataFrame
 
     The columns in `text` are kept as written in a CSV file (leading zeros, an object named "NA").
     A CSV file is UTF-8; commas, semicolons or tabs separate it, whichever its header has most of,
-    and spaces around names and before values are dropped. Byte strings are decoded; a FITS column of vectors becomes a column of arrays.
+    and spaces around names and before values are dropped. Byte strings are decoded; a FITS column
+    of vectors becomes a column of arrays.
 
     Raises `FileNotFoundError` where there is no such file, `ValueError` when the suffix is unknown
     or the file is not what its suffix says.
@@ -167,8 +168,9 @@ def write(
     there, so that a reader never sees half a file.
 
     Raises `TypeError` for any other table than a DataFrame; `ValueError` for an unknown suffix, a
-    metadata key that is no plain word, or a column that the format cannot hold (bytes and lists need Parquet); `FileNotFoundError` where there is
-    no such folder; `OSError` when the disk is full or read-only.
+    metadata key that is no plain word, or a column that the format cannot hold (bytes and lists
+    need Parquet); `FileNotFoundError` where there is no such folder; `OSError` when the disk is
+    full or read-only.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "top.ecsv"

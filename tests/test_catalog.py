@@ -88,8 +88,7 @@ def test_integer_ids_in_a_file_become_text(tmp_path: Path, suffix: str) -> None:
         table.write(path, format="votable" if suffix == ".vot" else None)
     catalog = Catalog.read(path, id_column="source_id", cutouts="{source_id:d}.jpg")
     assert catalog.ids.tolist() == ["5853498713190525696", "12"]
-    if suffix != ".csv":
-        assert catalog.record("12")["source_id"] == 12
+    assert catalog.record("12")["source_id"] == 12
 
 
 def test_csv_ids_are_kept_as_written(tmp_path: Path) -> None:
@@ -262,6 +261,9 @@ def test_images_that_are_found_without_being_named(tmp_path: Path) -> None:
     both = {"id_str": ["a"], "image": [jpeg()], "file_loc": ["a.jpg"]}
     assert Catalog(both).cutouts == Cutouts("image")
     assert Catalog(both).image("a").size == (8, 6)
+    (tmp_path / "p.jpg").write_bytes(jpeg())
+    path = {"id_str": ["b", "a"], "image": [None, "p.jpg"]}
+    assert Catalog(path, root=tmp_path).image("a").size == (8, 6)
     text = both | {"image": ["spiral"]}
     assert Catalog(text, root=tmp_path).cutouts == Cutouts("file_loc", tmp_path)
     none = Catalog({"id_str": ["a"]})
@@ -321,6 +323,9 @@ def test_a_stretch_and_a_cutouts_object_are_taken_over(tmp_path: Path, frame: pd
         ({"id_str": []}, ValueError, "no rows"),
         ({"id_str": ["a"], "ra": [361.0]}, ValueError, "ra must be between 0 and 360 degrees"),
         ({"id_str": ["a"], "ra": [-0.1]}, ValueError, "-0.1 in row 0; add 360"),
+        ({"id_str": ["a"], "ra": [-999.0]}, ValueError, "row 0; write NaN .leave it empty. where"),
+        ({"id_str": ["a"], "ra": [np.inf]}, ValueError, "inf in row 0; write NaN"),
+        ({"id_str": ["a", "b"], "ra": ["1.5", "--"]}, ValueError, "got '--'; write NaN"),
         ({"id_str": ["a"], "dec": [-90.5]}, ValueError, "dec must be between -90 and 90 degrees"),
         ({"id_str": ["a"], "dec": [np.inf]}, ValueError, "1 of 1 values are not, such as inf"),
         ({"id_str": ["a"], "ra": ["12:30:00"]}, ValueError, "as numbers, got '12:30:00'"),
@@ -381,3 +386,33 @@ def test_a_million_rows() -> None:
     catalog = Catalog(pd.DataFrame({"id_str": ids, "ra": np.linspace(0, 360, n)}))
     assert catalog.row("J0765432") == 765_432
     assert catalog.record("J0000001")["ra"] == pytest.approx(360 / (n - 1))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_number_in_a_template(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"t{suffix}"
+    frame = pd.DataFrame({"objid": [7, 12]})
+    frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    (tmp_path / "007.jpg").write_bytes(jpeg())
+    catalog = Catalog.read(path, Path("{objid:03d}.jpg"), id_column="objid")
+    assert catalog.image("7").size == (8, 6)
+    assert catalog.ids.tolist() == ["7", "12"]
+
+
+def test_a_number_written_with_zeros_in_a_template(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("objid\n007\n012\n")
+    (tmp_path / "007.jpg").write_bytes(jpeg())
+    for template in ("{objid:03d}.jpg", "{objid}.jpg"):
+        assert Catalog.read(tmp_path / "t.csv", template, id_column="objid").image("007")
+
+
+@pytest.mark.parametrize("source", ["images/J1.jpg", "images/%s.jpg", "%s", "J1.jpg"])
+def test_a_path_without_a_placeholder(frame: pd.DataFrame, source: str) -> None:
+    with pytest.raises(ValueError, match=r'has a placeholder: "images/\{id_str\}\.jpg"'):
+        Catalog(frame, source)
+
+
+def test_a_table_in_memory_is_not_read(frame: pd.DataFrame) -> None:
+    for table, named in ((frame, "DataFrame"), (None, "None")):
+        with pytest.raises(TypeError, match=rf"a path, got {named}; .*az\.Catalog\(table\)"):
+            Catalog.read(table)  # type: ignore[arg-type]

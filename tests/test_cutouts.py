@@ -299,6 +299,7 @@ def test_what_a_function_may_return(tmp_path: Path) -> None:
         RAMP.astype(np.int64),
         RAMP > 4,
         tmp_path / "p.png",
+        str(tmp_path / "p.png"),
     ):
         image = Cutouts(lambda row, value=value: value).image({})
         assert (image.mode, image.size) == ("RGB", (8, 6))
@@ -331,10 +332,13 @@ def test_what_a_function_may_do_wrong() -> None:
     def explains(row: dict) -> None:
         raise CutoutError("not observed yet")
 
-    assert refused({}, fails).startswith("the cutout function failed: 'flux")
+    assert refused({}, fails).startswith("the cutout function failed: KeyError: 'flux")
     assert refused({}, explains) == "not observed yet"
     assert "gives no image" in refused({}, lambda row: None)
-    assert "holds list" in refused({}, lambda row: [[1]])
+    assert "the cutout function gives list" in refused({}, lambda row: [[1]])
+    assert "gives a web address" in refused({}, lambda row: "https://example.org/a.jpg")
+    assert "np.moveaxis(x, 0, -1)" in refused({}, lambda row: np.zeros((3, 9, 8)))
+    assert "moveaxis" not in refused({}, lambda row: np.zeros((2, 9, 8)))
     assert "shape (5,)" in refused({}, lambda row: np.zeros(5))
     assert "shape (3, 4, 4, 1)" in refused({}, lambda row: np.zeros((3, 4, 4, 1)))
     assert "no pixels" in refused({}, lambda row: np.zeros((0, 4)))
@@ -388,6 +392,8 @@ def test_a_column_of_paths_holds_to_the_root(folder: Path) -> None:
     for path in ("../secret.png", f"{folder}/secret.png", "/etc/hostname", "~root/.profile"):
         reason = refused({"file_loc": path}, "file_loc", root=folder / "images")
         assert "leads out of the image folder" in reason or "is missing" in reason
+        if "leads out" in reason:
+            assert reason.endswith("/images; name the folder that holds the images with root=")
     assert "zero byte" in refused({"file_loc": "a\x00b"}, "file_loc", root=folder)
 
 
@@ -563,3 +569,22 @@ def test_a_column_never_names_an_address(server: tuple[str, list[str]]) -> None:
     assert "holds a web address" in refused(f"{address}/J1.png")
     assert refused({"file_loc": f"{address}/J1.png"}, "{file_loc}")
     assert asked == []
+
+
+def test_a_template_does_not_turn_a_column_into_addresses() -> None:
+    reason = refused({"url": "https://example.org/a.jpg"}, "{url}")
+    assert "only taken from a template you write" in reason
+
+
+def test_a_path_object_is_a_template(folder: Path) -> None:
+    source = Cutouts(Path("images") / "{id_str}.png", folder)
+    assert source == Cutouts("images/{id_str}.png", folder)
+    assert source.image({"id_str": "J1"}).size == (8, 6)
+
+
+def test_three_images_of_different_shapes_are_no_bands(tmp_path: Path) -> None:
+    shapes = [(6, 8), (6, 8), (3, 4)]
+    hdus = [fits.ImageHDU(np.ones(shape)) for shape in shapes]
+    fits_file(tmp_path / "a.fits", fits.PrimaryHDU(), *hdus)
+    reason = refused({"id": "a"}, "{id}.fits", root=tmp_path)
+    assert "three images of different shapes, (6, 8), (6, 8), (3, 4)" in reason
