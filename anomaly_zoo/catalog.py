@@ -106,7 +106,8 @@ class Catalog:
         are the column `id_column`: text as it is written, integers as their decimal digits. Under
         another name than id_str that column is kept too, as numbers where they say the same.
 
-        Raises `FileNotFoundError`, `TypeError` for a table in memory, and what `Catalog` raises, with the name of the file.
+        Raises `FileNotFoundError`, `TypeError` for a table in memory, and what `Catalog` raises,
+        with the name of the file.
 
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "galaxies.csv"

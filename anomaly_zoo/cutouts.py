@@ -65,9 +65,9 @@ class Cutouts:
 
     `source` is one of
 
-    - a path template, ``"images/{id_str}.jpg"``, as text or a `Path`, relative to `root` (JPEG, PNG, WebP, GIF, TIFF,
-      or FITS, also gzipped); what the columns fill in cannot lead out of the folder before the
-      first placeholder;
+    - a path template, ``"images/{id_str}.jpg"``, as text or a `Path`, relative to `root` (JPEG,
+      PNG, WebP, GIF, TIFF, or FITS, also gzipped); what the columns fill in cannot lead out of
+      the folder before the first placeholder;
     - an address template, ``"https://example.org/cut?ra={ra:.6f}&dec={dec:.6f}"``, values
       percent-encoded; addresses come from here alone, never from a column;
     - the name of a column of paths inside `root`, or of encoded bytes;

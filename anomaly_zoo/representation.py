@@ -26,6 +26,10 @@ BATCH = 16_384  # rows
 PCA_ROWS = 100_000  # at most so many rows are fitted
 PCA_DIMENSIONS = 4096  # above it the rows, not the features, are correlated
 PREFIX = "feat_"
+_AT_FLOAT32 = (
+    "at float32 precision: there is nothing to learn from; where a large offset hides the "
+    "differences, subtract the mean first"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,7 +200,7 @@ class Representation:
             raise ValueError(f"d: expected at least one component, got {d}")
         size = max(1, min(BATCH, 2**23 // self.d))
         if all(bool((block == self.X[0]).all()) for _, block in self.batches(size)):
-            raise ValueError("every object has the same features: there is nothing to learn from")
+            raise ValueError(f"every object has the same features {_AT_FLOAT32}")
         mean = np.zeros(self.d)
         largest = 0.0
         for _, block in self.batches(size):
@@ -238,7 +242,7 @@ class Representation:
         values, vectors = values[::-1], vectors[:, ::-1]
         kept = values > values[0] * (1e-12 if precision is np.float64 else 1e-7)
         if values[0] <= 0 or not kept.any():
-            raise ValueError("nearly every object has the same features: nothing to learn from")
+            raise ValueError(f"nearly every object has the same features {_AT_FLOAT32}")
         axes = vectors[:, kept]
         if dual:
             axes = Z.T.astype(np.float64) @ axes
@@ -323,7 +327,10 @@ def _matrix(X: Any) -> np.ndarray:
     if isinstance(X, np.ma.MaskedArray):
         X = np.ma.filled(X.astype(float), np.nan)
     elif isinstance(X, pd.DataFrame):
+        _refuse_text(X)
         X = X.to_numpy(dtype=np.float64, na_value=np.nan)
+    elif hasattr(X, "detach"):  # a torch tensor, with its gradient or on another device
+        X = X.detach().cpu()
     X = np.asanyarray(X) if isinstance(X, np.memmap) else np.asarray(X)
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise ValueError(
@@ -333,6 +340,19 @@ def _matrix(X: Any) -> np.ndarray:
     if X.shape[1] < 1:
         raise ValueError("features: expected at least one feature an object, got none")
     return X
+
+
+def _refuse_text(frame: pd.DataFrame) -> None:
+    numbers = ("floating", "integer", "mixed-integer-float", "decimal", "boolean", "empty")
+    for place, kind in enumerate(frame.dtypes):
+        if pd.api.types.is_numeric_dtype(kind):
+            continue
+        found = pd.api.types.infer_dtype(frame.iloc[:, place].astype(object), skipna=True)
+        if found not in numbers:
+            raise ValueError(
+                f"features: the column {frame.columns[place]!r} holds {found}, expected numbers; "
+                "leave it out"
+            )
 
 
 def _finite(X: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -553,6 +573,8 @@ def _parquet(path: Path, id_column: str, column: str | None) -> tuple[Any, np.nd
     X = np.empty((len(table), len(chosen)), dtype=np.float32)
     for number, name in enumerate(chosen):
         values = table[name]
+        if pa.types.is_boolean(values.type):
+            values = values.cast(pa.uint8())
         if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
             raise ValueError(f"the feature column {name!r} holds {values.type}, expected numbers")
         with np.errstate(over="ignore"):

@@ -463,3 +463,49 @@ def test_pca_of_a_map(tmp_path: Path) -> None:
     mapped = Representation.read(tmp_path / "x.npy", features.ids)
     np.testing.assert_array_equal(mapped.pca(2).X, features.pca(2).X)
     assert mapped.pca(2).name == "x (PCA 2)"
+
+
+# what people have in memory
+
+
+def test_a_frame_with_text_names_the_column() -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3], "label": ["x", "y", "z"]})
+    for column in (
+        frame["label"],
+        frame["label"].astype(object),
+        frame["label"].astype("category"),
+    ):
+        with pytest.raises(ValueError, match="the column 'label' holds string, expected numbers"):
+            Representation(IDS, frame.assign(label=column))
+    numbers = pd.DataFrame({"a": np.array([1, 2.5, 3], dtype=object), "b": [True, False, True]})
+    assert Representation(IDS, numbers).X.tolist() == [[1, 1], [2.5, 0], [3, 1]]
+
+
+def test_a_tensor_with_a_gradient() -> None:
+    import torch
+
+    tensor = torch.tensor(X, requires_grad=True)
+    assert_same(Representation(IDS, tensor))
+    assert tensor.requires_grad
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_boolean_features(tmp_path: Path, suffix: str) -> None:
+    frame = pd.DataFrame({"id_str": IDS, "feat_1": [True, False, True], "feat_2": [0.5, 1, 2]})
+    features = Representation.read(save(frame, tmp_path / f"b{suffix}"))
+    assert features.X.tolist() == [[1, 0.5], [0, 1], [1, 2]]
+
+
+def test_an_offset_that_hides_the_differences_is_named() -> None:
+    values = np.random.default_rng(0).normal(size=(20, 3)) + 1e8
+    features = Representation([str(n) for n in range(20)], values)
+    with pytest.raises(ValueError, match=r"at float32 precision.*subtract the mean first"):
+        features.pca(2)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Representation(IDS, X).write("~/f.parquet")
+    assert_same(Representation.read("~/f.parquet"))
+    with pytest.raises(TypeError, match="expected the path of a file, got ndarray"):
+        Representation.read(X)  # type: ignore[arg-type]
