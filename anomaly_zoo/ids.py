@@ -91,7 +91,12 @@ def asked(index: pd.Index, ids: Any) -> list[str]:
     ...
     TypeError: expected an id as text, such as 'J1', got the integer 7; ids are text: '7'
     """
-    wanted = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, (str, bytes)) else [ids]
+    one = (
+        isinstance(ids, (str, bytes))
+        or not isinstance(ids, Iterable)
+        or getattr(ids, "ndim", 1) == 0
+    )
+    wanted = [ids] if one else list(ids)
     if not set(map(type, wanted)) <= {str}:
         for value in wanted:
             if not isinstance(value, str):

@@ -361,7 +361,8 @@ def _fields(line: str, separator: str) -> list[str]:
 def _csv(path: Path, text: Sequence[str]) -> pd.DataFrame:
     comments = _comment_lines(path)
     header = _header(path, len(comments))
-    separator = max(",;\t", key=lambda mark: len(_fields(header, mark)))  # a comma where equal
+    unquoted = re.sub(r'"[^"]*"', "", header)
+    separator = max(",;\t", key=unquoted.count)  # a comma where none is there more often
     if comments and not set(text) & set(_fields(header, separator)):
         last = comments[-1].lstrip("#").strip()
         if any(set(text) & set(_fields(last, mark)) for mark in ",;\t"):
