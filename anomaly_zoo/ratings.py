@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -166,7 +167,7 @@ class RatingLog:
     def __init__(self, path: str | Path | None, representation: str) -> None:
         if path is not None and str(path) == "":
             raise ValueError("ratings is the name of a file, got ''; leave it out to keep none")
-        self.path = None if path is None else Path(path).expanduser()
+        self.path = None if path is None else Path(path).expanduser().absolute()
         self._lock = threading.Lock()
         self._known: tuple[Event, ...] = ()
         fresh = self.path is None or not self.path.exists() or self.path.stat().st_size == 0
@@ -235,12 +236,13 @@ class RatingLog:
         with self._lock:
             try:
                 with self._engine.begin() as connection:
+                    self._check_same(connection)
                     connection.execute(
                         insert(_events)
                         .values(values)
                         .on_conflict_do_nothing(index_elements=["token"])
                     )
-                self._read_new()
+                    found = self._new_events(connection)
             except sa.exc.DatabaseError as error:
                 reason = str(getattr(error, "orig", error))
                 hint = next((do for sign, do in _HINTS if sign in reason), "mend the file")
@@ -248,18 +250,28 @@ class RatingLog:
                     f"{event.kind} of {event.id_str} was not saved to {self.path}: {reason}; "
                     f"{hint} and try again, nothing before it is lost"
                 ) from error
+            self._known += found
             return next(e for e in reversed(self._known) if e.token == event.token)
 
     def refresh(self) -> None:
         """Read the events that another program wrote to the same file."""
-        with self._lock:
-            self._read_new()
+        with self._lock, self._engine.connect() as connection:
+            self._known += self._new_events(connection)
 
-    def _read_new(self) -> None:
+    def _new_events(self, connection: sa.Connection) -> tuple[Event, ...]:
         after = self._known[-1].seq if self._known else 0
         query = sa.select(_events).where(_events.c.seq > after).order_by(_events.c.seq)
-        with self._engine.connect() as connection:
-            self._known += tuple(Event(**row) for row in connection.execute(query).mappings())
+        return tuple(Event(**row) for row in connection.execute(query).mappings())
+
+    def _check_same(self, connection: sa.Connection) -> None:
+        """Refuse to write to a file that took the place of ours, or that has lost events."""
+        uid = connection.scalar(sa.select(_meta.c.value).where(_meta.c.key == "uid"))
+        last = connection.scalar(sa.select(sa.func.max(_events.c.seq))) or 0
+        if uid != self.uid or last < (self._known[-1].seq if self._known else 0):
+            raise RatingNotSaved(
+                f"{self.path} is not the file it was when it was opened; bring that one back, or "
+                "open the session again"
+            )
 
 
 def read_events(path: str | Path) -> tuple[Event, ...]:
@@ -283,8 +295,11 @@ def _open(path: Path | None, mode: str) -> sa.Engine:
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
 
+    name = path.absolute().as_posix()
+    uri = f"file://{quote(name if name.startswith('/') else '/' + name)}?mode={mode}"
+
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
+        connection = sqlite3.connect(uri, uri=True)
         connection.execute("PRAGMA synchronous=EXTRA")
         return connection
 

@@ -161,6 +161,13 @@ class Session:
             best_f = float(posterior.mean[rated].max() if len(rated) else posterior.mean.max())
         rng = np.random.default_rng([self.seed, len(events)])
         utility = np.array(self._acquisition(posterior, best_f=best_f, rng=rng), dtype=np.float64)
+        if utility.shape != posterior.mean.shape:
+            raise ValueError(
+                f"the acquisition rule gives one number per object, {posterior.mean.shape}, "
+                f"got {utility.shape}"
+            )
+        largest = np.finfo(np.float64).max
+        utility = np.nan_to_num(utility, nan=-np.inf, posinf=largest, neginf=-largest)
         artefact = np.zeros(len(utility), dtype=bool)
         artefact[self.representation.rows(list(held.artefacts))] = True
         utility[rated] = -np.inf
@@ -252,9 +259,16 @@ class Session:
             raise ValueError(f"the only flag is 'artefact', got {label!r}")
         self._append("artefact", id_str, None, reason, token)
 
-    def undo(self, *, token: str = "") -> str | None:
-        """Take back this rater's last rating, skip or flag; its id, or None with nothing left."""
-        last = last_act(self.log.events, self.rater)
+    def undo(self, *, of: str | None = None, token: str = "") -> str | None:
+        """Take back this rater's last rating, skip or flag; its id, or None with nothing left.
+
+        `of` names another one by the token of its event; ValueError where it was never stored.
+        """
+        mine = [event for event in self.log.events if event.rater == self.rater]
+        if of is None:
+            last = last_act(mine, self.rater)
+        elif not (last := next((event for event in mine if event.token == of), None)):
+            raise ValueError("what was to be taken back had not been saved")
         if last is None:
             return None
         undone = self._append("undo", last.id_str, None, "", token, undoes=last.seq)
@@ -330,15 +344,16 @@ class Session:
     def export(self, path: str | Path, top: int | None = None) -> Path:
         """Write the ranking with its provenance; the suffix (.csv .parquet .ecsv .fits .vot) says
         in which format. An existing file is replaced only when the new one is complete."""
-        frame = self.ranking(top)
+        state = self.state
+        frame = ranked(self.representation.ids, state, self.catalog, top)
         names = {k: v for k, v in DESCRIPTIONS.items() if k in frame.columns}
         units = {k: v for k, v in UNITS.items() if k in frame.columns}
-        tables.write(frame, path, self.provenance(), units=units, descriptions=names)
+        tables.write(frame, path, self.provenance(state), units=units, descriptions=names)
         return Path(path)
 
-    def provenance(self) -> dict[str, str]:
+    def provenance(self, state: State | None = None) -> dict[str, str]:
         """Where a ranking comes from: version, representation, model, seed, ratings, time."""
-        state = self.state
+        state = state or self.state
         held = state.opinions
         raters = sorted({rater for by in held.scores.values() for rater in by})
         given = state.hyperparameters.as_dict() if state.hyperparameters else {}

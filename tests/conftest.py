@@ -115,6 +115,6 @@ def notebook(lab: Lab, chromium: object) -> Iterator[Callable[..., OpenNotebook]
 
     yield run
     try:
-        page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext.shutdown()")
+        page.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
     finally:
         context.close()

@@ -277,6 +277,42 @@ def test_a_rating_that_could_not_be_kept_is_said(notebook: Open, lab: Lab) -> No
     assert opened.problems == []
 
 
+def test_nothing_is_rated_unseen_and_one_tool_of_two_stays(notebook: Open, lab: Lab) -> None:
+    # Two cells show the tool, run in one go: the second takes the place of the first.
+    opened = notebook("unseen.ipynb", [*hubble("unseen.db"), "az.explore(session)"])
+    page, file = opened.page, lab.folder / "unseen.db"
+    ready(page)
+    assert page.locator(".az-viewer").count() == 1
+    press(page, "3")
+    until(lambda: len(acts(file)) == 1)
+
+    # A dialog is in front: the keys are its own.
+    command = "name => void window.jupyterapp.commands.execute(name)"
+    page.evaluate(command, "kernelmenu:restart")
+    page.wait_for_selector(".jp-Dialog")
+    page.keyboard.press("5")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".jp-Dialog", state="detached")
+    press(page, "4")
+    until(lambda: len(acts(file)) == 2)
+
+    # Holding Enter on a button presses it once.
+    page.focus(".az-s2")
+    for _ in range(6):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    until(lambda: len(acts(file)) == 3)
+
+    # Another tab is in front, and then the tool is back.
+    page.evaluate(command, "launcher:create")
+    page.wait_for_selector(".jp-Launcher")
+    page.wait_for_selector(".az-root", state="hidden")
+    page.keyboard.press("5")
+    page.wait_for_timeout(1000)
+    assert [e.score for e in acts(file)] == [3.0, 4.0, 2.0]
+    assert opened.problems == []
+
+
 NASTY = """
 import io, numpy as np, pandas as pd, anomaly_zoo as az
 from PIL import Image

@@ -53,7 +53,7 @@ def say(view: Any, **content: Any) -> None:
 
 
 def act(tool: Explorer, kind: str, id_str: str, token: str, **more: Any) -> None:
-    say(tool.viewer, kind="act", act=kind, id=id_str, token=token, **more)
+    say(tool.viewer, kind="acts", acts=[{"act": kind, "id": id_str, "token": token, **more}])
 
 
 def settled(tool: Explorer) -> Any:
@@ -97,8 +97,8 @@ def test_an_act_sent_twice_counts_once(tool: Explorer) -> None:
     act(tool, "skip", "J002", "other")
     until(lambda: len(tool.session.log.events) == 2)
     settled(tool)
-    act(tool, "undo", "J002", "third")
-    act(tool, "undo", "J002", "third")
+    act(tool, "undo", "J002", "third", undoes="other")
+    act(tool, "undo", "J002", "third", undoes="other")
     until(lambda: len(tool.session.log.events) == 3)
     settled(tool)
     assert tool.session.opinions.mean_scores == {"J001": 4.0}
@@ -118,6 +118,30 @@ def test_nonsense_is_refused_and_said(
     act(tool, "rate", "J003", "good", score=3)
     until(lambda: len(tool.session.log.events) == 1)
     settled(tool)
+
+
+def test_an_undo_takes_back_what_it_names_and_nothing_else(tool: Explorer) -> None:
+    act(tool, "rate", "J001", "a", score=4)
+    act(tool, "rate", "J002", "b", score=9)  # refused
+    act(tool, "undo", "J002", "c", undoes="b")
+    until(lambda: "taken back" in tool.header.status)
+    assert tool.session.opinions.mean_scores == {"J001": 4.0}
+    act(tool, "rate", "J003", "d", score=1)
+    act(tool, "undo", "J001", "e", undoes="a")
+    until(lambda: len(tool.session.log.events) == 3)
+    settled(tool)
+    assert tool.session.opinions.mean_scores == {"J003": 1.0}
+    assert [item["token"] for item in tool.viewer.history] == ["d"]
+
+
+def test_each_rater_has_a_browser_storage_of_its_own(tmp_path: Path) -> None:
+    eve = az.explore(session(tmp_path))
+    bob = az.Session(eve.session.representation, ratings=tmp_path / "r.db", rater="bob")
+    other = az.explore(bob)
+    assert not eve._closed.is_set()
+    assert eve.viewer.log_uid != other.viewer.log_uid
+    eve.close()
+    other.close()
 
 
 def test_a_rating_in_another_cell_is_shown(tool: Explorer) -> None:
@@ -165,10 +189,10 @@ def test_the_gallery_and_its_tabs(tool: Explorer) -> None:
     tool.viewer.shown = "J010"
     tool.gallery.tab = "near"
     until(lambda: tool.gallery.about == "closest to J010" and len(tool.gallery.items) == 24)
+    until(lambda: len(tool.map._sources["near"].data["x"]) == 8)
     X = tool.session.representation.X
     away = np.linalg.norm(X - X[10], axis=1)
     assert tool.gallery.items[0]["id"] == f"J{np.argsort(away)[1]:03d}"
-    assert len(tool.map._sources["near"].data["x"]) == 8
     say(tool.gallery, kind="view", id="J020")
     until(lambda: tool.viewer.focus.get("id") == "J020")
 

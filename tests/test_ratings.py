@@ -122,6 +122,36 @@ def test_a_file_removed_meanwhile_is_not_refilled(tmp_path: Path) -> None:
     assert not (tmp_path / "r.db").exists()
 
 
+def test_the_file_stays_the_same_when_the_working_folder_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        RatingLog(tmp_path / folder / "r.db", HASH)
+    monkeypatch.chdir(tmp_path / "one")
+    log = RatingLog("r.db", HASH)
+    monkeypatch.chdir(tmp_path / "two")
+    log.append(Event("rate", "J1", 4.0, "eve"))
+    assert len(read_events(tmp_path / "one" / "r.db")) == 1
+    assert read_events(tmp_path / "two" / "r.db") == ()
+
+
+def test_a_file_put_in_its_place_is_not_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    log = RatingLog(path, HASH)
+    log.append(Event("rate", "J1", 4.0, "eve"))
+    backup = path.read_bytes()
+    log.append(Event("rate", "J2", 4.0, "eve"))
+    path.write_bytes(backup)
+    with pytest.raises(RatingNotSaved, match="not the file it was"):
+        log.append(Event("rate", "J3", 4.0, "eve"))
+    RatingLog(tmp_path / "other.db", HASH).append(Event("rate", "J9", 1.0, "eve"))
+    path.write_bytes((tmp_path / "other.db").read_bytes())
+    with pytest.raises(RatingNotSaved, match="not the file it was"):
+        log.append(Event("rate", "J3", 4.0, "eve"))
+    assert [e.id_str for e in read_events(path)] == ["J9"]
+
+
 _CHILD = """
 import os, resource, sys
 from anomaly_zoo.ratings import Event, RatingLog, RatingNotSaved

@@ -1,29 +1,28 @@
 // A live Bokeh document. Twin of anomaly_zoo/ui/bokeh_pane.py.
 
-// BokehJS comes over the comm, once a page and version.
+// BokehJS comes over the comm, and is kept for the other maps of the page.
 function bokehjs(model) {
   const version = model.get("bokeh_version");
-  const loads = (window.__anomaly_zoo_bokeh ??= new Map());
-  if (!loads.has(version)) {
-    const load = new Promise((resolve) => {
-      const receive = (message, buffers) => {
-        if (message.kind !== "bokehjs") return;
-        model.off("msg:custom", receive);
+  const loaded = (window.__anomaly_zoo_bokeh ??= new Map());
+  if (loaded.has(version)) return Promise.resolve(loaded.get(version));
+  return new Promise((resolve) => {
+    const receive = (message, buffers) => {
+      if (message.kind !== "bokehjs") return;
+      model.off("msg:custom", receive);
+      if (!loaded.has(version)) {
         const before = window.Bokeh;
         const script = document.createElement("script");
         script.textContent = new TextDecoder().decode(buffers[0]);
         document.head.append(script);
         script.remove();
-        const ours = window.Bokeh;
+        loaded.set(version, window.Bokeh);
         if (before) window.Bokeh = before; // leave another Bokeh of the page in its place
-        resolve(ours);
-      };
-      model.on("msg:custom", receive);
-      tell(model, { kind: "need-bokehjs" });
-    });
-    loads.set(version, load);
-  }
-  return loads.get(version);
+      }
+      resolve(loaded.get(version));
+    };
+    model.on("msg:custom", receive);
+    tell(model, { kind: "need-bokehjs" });
+  });
 }
 
 // Bokeh wants whole ArrayBuffers by id.

@@ -19,9 +19,14 @@ class Pictures {
 
   // Have these ready soon, in this order.
   want(ids) {
-    const missing = ids.filter((id) => !this.entries.has(id));
+    const now = Date.now();
+    const missing = ids.filter((id) => {
+      const entry = this.entries.get(id);
+      return !entry || (!entry.ready && now - entry.asked > 15_000);
+    });
     for (const id of ids) {
       const entry = this.entries.get(id) ?? { ready: false };
+      if (missing.includes(id)) entry.asked = now;
       this.entries.delete(id); // the last wanted are the last to go
       this.entries.set(id, entry);
     }
@@ -49,6 +54,7 @@ class Pictures {
       } catch {
         entry.error = "the browser could not decode this picture";
       }
+      if (this.entries.get(id) !== entry) return URL.revokeObjectURL(image.src);
     }
     entry.ready = true;
     this.changed(id);

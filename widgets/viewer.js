@@ -43,12 +43,19 @@ class Outbox {
   }
 
   waiting() {
+    let keys = [];
     try {
-      const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
-      return keys.sort().map((key) => JSON.parse(localStorage.getItem(key)));
+      keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
     } catch {
-      return [];
+      // no storage here
     }
+    return keys.sort().flatMap((key) => {
+      try {
+        return [JSON.parse(localStorage.getItem(key))];
+      } catch {
+        return []; // damaged: the others still count
+      }
+    });
   }
 }
 
@@ -118,19 +125,26 @@ function render({ model, el }) {
 
   const waiting = () => local.filter((act) => !act.saved);
 
-  // Everything this rater did, oldest first, with what is on its way.
+  // Everything this rater did, oldest first, with what is on its way; nothing counts twice.
   function acts() {
     const list = [...model.get("history")];
     for (const act of local) {
-      if (act.act === "undo") list.pop();
-      else list.push({ ...act.item, act: act.act, score: act.score ?? null });
+      const undo = act.act === "undo";
+      const at = list.findIndex((entry) => entry.token === (undo ? act.undoes : act.token));
+      if (undo && at >= 0) list.splice(at, 1);
+      if (!undo && at < 0) {
+        list.push({ ...act.item, act: act.act, score: act.score ?? null, token: act.token });
+      }
     }
     return list;
   }
 
   function upNext() {
-    if (again.length) return again.shift();
     const done = new Set(acts().map((act) => act.id)); // the queue may be older than the last act
+    while (again.length) {
+      const item = again.shift();
+      if (!done.has(item.id)) return item;
+    }
     if (current) done.add(current.id);
     const left = model.get("queue").filter((item) => !done.has(item.id));
     // A slow picture does not hold up the others; its galaxy stays in the queue.
@@ -199,31 +213,41 @@ function render({ model, el }) {
     parts.message.classList.remove("az-late");
   }
 
-  function send(act) {
-    tell(model, {
-      kind: "act",
+  function send(list) {
+    const acts = list.map((act) => ({
       act: act.act,
       id: act.id,
       score: act.score,
       reason: act.item?.reason ?? "",
       token: act.token,
-    });
+      undoes: act.undoes ?? "",
+    }));
+    if (acts.length) tell(model, { kind: "acts", acts });
   }
 
-  // Said when Python has not answered for a while.
-  function late() {
-    const count = waiting().length;
-    if (!count) return;
-    say(`${count} not on disk yet, kept in this browser until the kernel answers`);
-    parts.message.classList.add("az-late");
+  // What is not answered for a while is sent again, all of it and in order: a token counts once.
+  let timer = 0;
+  function watch() {
+    timer ||= setTimeout(() => {
+      timer = 0;
+      const list = waiting();
+      if (!list.length) return;
+      if (Date.now() - list[0].at > 2500) {
+        send(list);
+        say(`${list.length} not on disk yet, kept in this browser until the kernel answers`);
+        parts.message.classList.add("az-late");
+      }
+      watch();
+    }, 3000);
   }
 
-  function record(kind, item, score) {
-    const act = { act: kind, id: item?.id ?? "", score, item, token: token() };
+  function record(kind, item, score, undoes) {
+    const act = { act: kind, id: item.id, score, item, undoes, token: token(), at: Date.now() };
     outbox.put(act);
     local.push(act);
-    send(act);
-    setTimeout(late, 3000);
+    const list = waiting();
+    send(act.at - list[0].at > 1000 ? list : [act]);
+    watch();
   }
 
   // What a key or a button does. Nothing is rated that is not on the screen.
@@ -231,9 +255,11 @@ function render({ model, el }) {
     if (kind === "undo") return undo();
     if (kind === "back" || kind === "forward") return look(kind === "back" ? 1 : -1);
     if (!current) return;
-    if (!pictures.get(current.id)?.ready) return say("wait for the picture, then rate it");
+    if (kind !== "skip" && !pictures.get(current.id)?.ready) {
+      return say("wait for the picture, then rate it");
+    }
     say("");
-    record(kind, { ...current, act: undefined, score: undefined }, score);
+    record(kind, { ...current, act: undefined, score: undefined, token: undefined }, score);
     const on = resume;
     resume = null;
     back = 0;
@@ -243,13 +269,13 @@ function render({ model, el }) {
   function undo() {
     const last = acts().at(-1);
     if (!last) return say("nothing to undo");
-    record("undo", { id: last.id });
+    record("undo", { id: last.id }, undefined, last.token);
     const open = resume ?? current;
     if (open && open.id !== last.id && !open.act) again.unshift(open);
     resume = null;
     back = 0;
     say(`took back ${last.id}`);
-    show({ ...last, act: undefined, score: null, reason: "once more" });
+    show({ ...last, act: undefined, token: undefined, score: null, reason: "once more" });
   }
 
   function look(step) {
@@ -294,18 +320,21 @@ function render({ model, el }) {
       outbox.drop(sent);
       paint();
     } else if (message.kind === "refused") {
-      local = local.filter((entry) => entry !== sent);
-      outbox.drop(sent);
+      // What was to be taken back and never arrived is gone with its undo.
+      const gone = local.filter(
+        (entry) => entry === sent || (entry.token === sent.undoes && !entry.saved),
+      );
+      local = local.filter((entry) => !gone.includes(entry));
+      gone.forEach((entry) => outbox.drop(entry));
       say(message.reason, true);
       if (sent.act === "undo") return paint();
       // Back to the galaxy whose rating was not kept; those after it wait their turn.
       const item = { ...sent.item, reason: "not saved: rate it again" };
-      const first = current?.reason === item.reason;
-      if (first) again.push(item);
-      else {
-        if (current && !back) again.push(current);
-        show(item);
-      }
+      if (current?.id === item.id) return paint();
+      if (current?.reason === item.reason) return again.push(item);
+      if (current && !back) again.push(current);
+      back = 0;
+      show(item);
     }
   };
 
@@ -321,6 +350,7 @@ function render({ model, el }) {
   const onOther = (event) => active && event.detail !== root() && setActive(false);
   const onPointer = (event) => {
     const inside = event.composedPath().includes(root());
+    if (!inside && event.target.contains?.(root())) return; // a scrollbar around the tool
     setActive(inside);
     if (inside && document.activeElement && !root().contains(document.activeElement)) {
       document.activeElement.blur();
@@ -331,18 +361,41 @@ function render({ model, el }) {
     if (active && editable(node) && !root().contains(node)) setActive(false);
     if (!active && root().contains(node)) setActive(true);
   };
+  const place = () => parts.frame.getBoundingClientRect();
+  const hidden = () => !el.isConnected || !place().width; // in a tab behind another
+  const away = () => place().bottom < 20 || place().top > window.innerHeight - 20;
+  const elsewhere = () => {
+    const focus = document.activeElement;
+    const ours = !focus || root().contains(focus) || focus.contains(root());
+    const menu = "dialog, [role=dialog], [role=menu], .jp-Dialog, .lm-Menu";
+    return (!ours && focus.closest(menu)) || document.querySelector(".jp-Dialog");
+  };
   const onKey = (event) => {
-    if (!active || !el.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (editable(document.activeElement) || event.shiftKey || event.key === "Tab") return;
+    if (!active || hidden() || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (editable(document.activeElement) || elsewhere()) return;
+    if (event.key === "Tab") {
+      setTimeout(() => {
+        const focus = document.activeElement;
+        if (!root().contains(focus) && !focus?.contains(root())) setActive(false);
+      });
+      return;
+    }
+    // Some keyboards have their digits on the shifted row.
+    const digit = /^[0-5]$/.test(event.key) ? event.key : /^Digit([0-5])$/.exec(event.code)?.[1];
+    if (event.shiftKey && digit !== event.key) return;
     event.stopImmediatePropagation(); // the notebook must not see it: `d d` deletes cells there
     const key = event.key;
     const kind = { s: "skip", x: "artefact", z: "undo", arrowleft: "back", arrowright: "forward" }[
       key.toLowerCase()
     ];
     if (key === "Escape") setActive(false);
-    else if (/^[0-5]$/.test(key)) {
+    else if (event.repeat && (key === "Enter" || key === " ")) event.preventDefault();
+    else if ((digit || kind) && away()) {
+      event.preventDefault(); // nothing is rated that cannot be seen
+      root().scrollIntoView({ block: "nearest" });
+    } else if (digit) {
       event.preventDefault();
-      if (!event.repeat) act("rate", Number(key));
+      if (!event.repeat) act("rate", Number(digit));
     } else if (kind) {
       event.preventDefault();
       if (!event.repeat || kind === "back" || kind === "forward") act(kind);
@@ -352,23 +405,33 @@ function render({ model, el }) {
   window.addEventListener("pointerdown", onPointer, true);
   window.addEventListener("focusin", onFocusIn, true);
   window.addEventListener("keydown", onKey, true);
-  parts.buttons.forEach((button, score) => (button.onclick = () => act("rate", score)));
-  parts.acts.forEach((button) => (button.onclick = () => act(button.dataset.act)));
+  const click = (button, kind, score) => {
+    button.onclick = (event) => {
+      act(kind, score);
+      if (event.detail) button.blur(); // a click by mouse: Space is not to press it again
+    };
+  };
+  parts.buttons.forEach((button, score) => click(button, "rate", score));
+  parts.acts.forEach((button) => click(button, button.dataset.act));
 
   pictures.changed = (id) => id === current?.id && paint();
   model.on("change:queue change:done", onQueue);
   model.on("change:history", onHistory);
   model.on("change:focus", onFocus);
   model.on("msg:custom", onMessage);
-  for (const entry of local) send(entry); // written once even where it arrived before
+  send(local); // written once even where it arrived before
+  watch();
+  const stuck = setInterval(() => current && !pictures.get(current.id)?.ready && prefetch(), 5000);
   show(upNext());
   requestAnimationFrame(() => {
-    if (editable(document.activeElement)) return;
+    if (hidden() || editable(document.activeElement)) return;
     setActive(true);
     root().scrollIntoView({ block: "nearest" });
   });
 
   return () => {
+    clearTimeout(timer);
+    clearInterval(stuck);
     window.removeEventListener("anomaly_zoo:active", onOther);
     window.removeEventListener("pointerdown", onPointer, true);
     window.removeEventListener("focusin", onFocusIn, true);

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
-import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.projection import pca_map, umap_map_apart
-from anomaly_zoo.ratings import Event, RatingNotSaved
+from anomaly_zoo.ratings import Event
 from anomaly_zoo.session import Session, State, top
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap
@@ -37,7 +36,8 @@ BEHIND = 60
 FOUND = 4.0
 FORMATS = ("csv", "parquet", "ecsv", "fits", "vot")
 
-_open: weakref.WeakKeyDictionary[Session, Explorer] = weakref.WeakKeyDictionary()
+_open: dict[tuple[str, str], Explorer] = {}
+"""The tool on the screen for a ratings file and a rater: one at a time."""
 
 
 def explore(session: Session) -> Explorer:
@@ -51,10 +51,11 @@ def explore(session: Session) -> Explorer:
             f"explore shows an az.Session, got {type(session).__name__}; "
             "make one: session = az.Session(features, catalog)"
         )
-    if session in _open:
-        _open[session].close()
-    _open[session] = Explorer(session)
-    return _open[session]
+    key = (session.log.uid, session.rater)
+    if key in _open:
+        _open[key].close()
+    _open[key] = Explorer(session)
+    return _open[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +90,12 @@ class Explorer:
         self._wake = threading.Event()
         catalog = session.catalog
         self._pictures = PictureDesk(Pictures(catalog))
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="anomaly_zoo-explorer")
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-export")
 
         title = (catalog.name if catalog else "") or session.representation.name
         count = f"{len(session.representation):,} galaxies"
         self.header = Header(subtitle=" · ".join(part for part in (title, count) if part))
-        self.viewer = Viewer(log_uid=session.log.uid)
+        self.viewer = Viewer(log_uid=f"{session.log.uid}:{session.rater}")
         self.map = GalaxyMap(pca_map(session.space.X), self._tapped, self._soon)
         self.gallery = Gallery()
         self.curve = Curve()
@@ -119,8 +120,8 @@ class Explorer:
         self._unsubscribe = session.subscribe(lambda: self._soon(self._acted))
         self._acted()
         self.map.bar.about = "PCA, UMAP is on its way…"
-        self._threads.submit(self._project)
-        threading.Thread(target=self._work, name="anomaly_zoo-model", daemon=True).start()
+        for name, work in (("model", self._work), ("umap", self._project)):
+            threading.Thread(target=work, name=f"anomaly_zoo-{name}", daemon=True).start()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.root._repr_mimebundle_(**options)
@@ -131,10 +132,13 @@ class Explorer:
             return
         self._closed.set()
         self._wake.set()
+        key = (self.session.log.uid, self.session.rater)
+        if _open.get(key) is self:
+            del _open[key]
         self._unsubscribe()
         self._pictures.close()
         self.map.close()
-        self._desk.shutdown(wait=False, cancel_futures=True)
+        self._desk.shutdown(wait=False)  # what was sent is still written
         self._threads.shutdown(wait=False, cancel_futures=True)
         for widget in self._widgets:
             widget.close()
@@ -208,6 +212,7 @@ class Explorer:
             "rank": None,
             "reason": event.reason,
             "act": event.kind,
+            "token": event.token,
             "score": event.score,
         }
 
@@ -282,9 +287,10 @@ class Explorer:
         }
 
     def _rank(self, mean: float, state: State) -> int:
-        if self._ranks is None or self._ranks[0] is not state:
-            self._ranks = state, np.sort(state.posterior.mean[~state.artefact])
-        means = self._ranks[1]
+        ranks = self._ranks  # the desk and the worker both come here
+        if ranks is None or ranks[0] is not state:
+            ranks = self._ranks = state, np.sort(state.posterior.mean[~state.artefact])
+        means = ranks[1]
         return len(means) - int(np.searchsorted(means, np.float32(mean), side="right")) + 1
 
     def _row(self, id_str: str) -> int:
@@ -327,26 +333,34 @@ class Explorer:
         if content.get("kind") == "need":
             self._pictures.serve(self.viewer, content)
             return
-        token, id_str = str(content.get("token", "")), str(content.get("id", ""))
-        why = {"reason": str(content.get("reason", ""))[:200], "token": token}
-        try:
-            match content.get("act"):
-                case "rate":
-                    self.session.rate(id_str, content.get("score", "none"), **why)
-                case "skip":
-                    self.session.skip(id_str, **why)
-                case "artefact":
-                    self.session.flag(id_str, "artefact", **why)
-                case "undo":
-                    self.session.undo(token=token)
-                case act:
-                    raise ValueError(f"the viewer sent an unknown act {act!r}")
-        except (ValueError, RatingNotSaved) as error:
-            self.viewer.refused(token, str(error))
-            self._report("save", f"not saved: {error}")
-        else:
-            self.viewer.saved(token)
-            self._report("save")
+        for act in content.get("acts", []):
+            token = str(act.get("token", ""))
+            try:
+                self._perform(act, token)
+            except Exception as error:  # whatever it was, the browser has to know
+                self.viewer.refused(token, str(error))
+                self._report("save", f"not saved: {error}")
+            else:
+                self.viewer.saved(token)
+                self._report("save")
+
+    def _perform(self, act: dict[str, Any], token: str) -> None:
+        """Store one act of the viewer; one that came before, by its token, is only confirmed."""
+        if any(event.token == token for event in reversed(self.session.log.events)):
+            return
+        id_str = str(act.get("id", ""))
+        why = {"reason": str(act.get("reason", ""))[:200], "token": token}
+        match act.get("act"):
+            case "rate":
+                self.session.rate(id_str, act.get("score", "none"), **why)
+            case "skip":
+                self.session.skip(id_str, **why)
+            case "artefact":
+                self.session.flag(id_str, "artefact", **why)
+            case "undo":
+                self.session.undo(of=str(act.get("undoes", "")), token=token)
+            case other:
+                raise ValueError(f"the viewer sent an unknown act {other!r}")
 
     def _from_gallery(self, content: dict[str, Any]) -> None:
         if content.get("kind") == "need":

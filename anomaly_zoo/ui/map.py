@@ -32,6 +32,8 @@ DOTS = 5_000
 """Up to so many objects in view are drawn as crisp dots."""
 MARGIN = 0.25
 """Painted beyond the edges, as a share of the view, so that a drag shows no border."""
+PIXELS = 4_000_000
+"""No picture is larger, however fine the screen."""
 REACH = 24
 """A tap finds the nearest object within so many pixels."""
 
@@ -99,7 +101,7 @@ class GalaxyMap:
         self.figure = self._draw()
         self.pane = BokehPane(self.figure, soon)
         self.pane.observe(lambda _: self.repaint(), "size")
-        self._painter.submit(self._plant)
+        self._painter.submit(self._attempt, self._plant)
 
     def _draw(self) -> figure:
         home = self._home
@@ -162,7 +164,7 @@ class GalaxyMap:
         self._set_home(self.figure, self._home)
         for name, rows in self._marked.items():
             self.mark(name, rows, self._scores if name == "rated" else None)
-        self._painter.submit(self._plant)
+        self._painter.submit(self._attempt, self._plant)
         self.repaint()
 
     def colour(self, colouring: Colouring) -> None:
@@ -190,11 +192,18 @@ class GalaxyMap:
         with self._lock:
             self._wish += 1
             wish = self._wish
-        self._painter.submit(self._paint, wish)
+        self._painter.submit(self._attempt, self._paint, wish)
 
     def close(self) -> None:
         """Stop painting."""
         self._painter.shutdown(wait=False, cancel_futures=True)
+
+    def _attempt(self, work: Callable[..., None], *args: Any) -> None:
+        """Do it here on the painter's thread; what goes wrong is raised where it is said."""
+        try:
+            work(*args)
+        except Exception as error:
+            self._soon(_raise, error)
 
     def _paint(self, wish: int) -> None:
         if wish != self._wish:
@@ -213,14 +222,15 @@ class GalaxyMap:
         else:
             width, height, ratio = self.pane.size
             grown = ratio * (1 + 2 * MARGIN)
+            grown *= min(1, (PIXELS / (width * height * grown**2 + 1)) ** 0.5)
             image = paint(
                 xy,
                 colouring.values,
                 palette,
                 (colouring.low, colouring.high),
                 view,
-                min(int(width * grown), 4096),
-                min(int(height * grown), 4096),
+                max(int(width * grown), 16),
+                max(int(height * grown), 16),
             )
             spans = (view.x0, view.y0, view.x1 - view.x0, view.y1 - view.y0)
             picture = dict(zip(("x", "y", "dw", "dh"), ([v] for v in spans), strict=True))
@@ -256,6 +266,10 @@ class GalaxyMap:
         away = np.linalg.norm((self.xy[rows] - spot) * pixels, axis=1)
         if away.min() <= REACH:
             self._on_tap(int(rows[away.argmin()]))
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _shade(colouring: Colouring, rows: np.ndarray, palette: np.ndarray) -> np.ndarray:

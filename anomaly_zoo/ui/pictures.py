@@ -13,7 +13,8 @@ from PIL import Image
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.cutouts import CutoutError
 
-KEPT = 2_000
+KEPT = 128 * 2**20
+"""Bytes of pictures kept."""
 LARGEST = 840
 
 
@@ -23,6 +24,7 @@ class Pictures:
     def __init__(self, catalog: Catalog | None) -> None:
         self._catalog = catalog
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def get(self, id_str: str, size: int) -> bytes:
@@ -40,11 +42,13 @@ class Pictures:
             image.thumbnail((size, size), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=93, subsampling=0)
+        picture = buffer.getvalue()
         with self._lock:
-            self._kept[key] = buffer.getvalue()
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return buffer.getvalue()
+            self._bytes += len(picture) - len(self._kept.get(key, b""))
+            self._kept[key] = picture
+            while self._bytes > KEPT:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
+        return picture
 
 
 class PictureDesk:
