@@ -281,8 +281,8 @@ def test_nothing_is_rated_unseen_and_one_tool_of_two_stays(notebook: Open, lab: 
     # Two cells show the tool, run in one go: the second takes the place of the first.
     opened = notebook("unseen.ipynb", [*hubble("unseen.db"), "az.explore(session)"])
     page, file = opened.page, lab.folder / "unseen.db"
+    until(lambda: page.locator(".az-viewer").count() == 1)
     ready(page)
-    assert page.locator(".az-viewer").count() == 1
     press(page, "3")
     until(lambda: len(acts(file)) == 1)
 

@@ -106,7 +106,7 @@ class Explorer:
         grid.add_class("az-grid")
         self.root = ipywidgets.Box([grid])
         self.root.add_class("az-root")
-        self._widgets = [*views, self.map.bar, self.map.pane, grid, self.root]
+        self._widgets = [self.root, grid, *views, self.map.bar, self.map.pane]
 
         for view, answer in (
             (self.viewer, self._from_viewer),
@@ -140,7 +140,7 @@ class Explorer:
         self.map.close()
         self._desk.shutdown(wait=False)  # what was sent is still written
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for widget in self._widgets:
+        for widget in self._widgets:  # from the outside in: no box is left to lay out anew
             widget.close()
 
     # Threads
