@@ -103,12 +103,9 @@ def opinions(events: Iterable[Event]) -> Opinions:
     >>> opinions(log).mean_scores, sorted(opinions(log).skipped)
     ({'a': 5.0}, ['b'])
     """
-    events = list(events)
-    undone = {e.undoes for e in events if e.kind == "undo"}
     last: dict[str, dict[str, Event]] = {}
-    for event in events:
-        if event.kind != "undo" and event.seq not in undone:
-            last.setdefault(event.id_str, {})[event.rater] = event
+    for event in live(events):
+        last.setdefault(event.id_str, {})[event.rater] = event
     scores: dict[str, dict[str, float]] = {}
     artefacts, skipped = set(), set()
     for id_str, by_rater in last.items():
@@ -122,14 +119,19 @@ def opinions(events: Iterable[Event]) -> Opinions:
     return Opinions(scores, frozenset(artefacts), frozenset(skipped))
 
 
-def last_act(events: Iterable[Event], rater: str) -> Event | None:
-    """The rater's latest event that is not undone: what `undo` would take back."""
+def live(events: Iterable[Event], rater: str | None = None) -> list[Event]:
+    """The events that stand, oldest first: no undo and nothing undone; of one rater when named."""
     events = list(events)
     undone = {e.undoes for e in events if e.kind == "undo"}
-    live = (
-        e for e in reversed(events) if e.kind != "undo" and e.rater == rater and e.seq not in undone
-    )
-    return next(live, None)
+    return [
+        e for e in events if e.kind != "undo" and e.seq not in undone and rater in (None, e.rater)
+    ]
+
+
+def last_act(events: Iterable[Event], rater: str) -> Event | None:
+    """The rater's latest event that is not undone: what `undo` would take back."""
+    mine = live(events, rater)
+    return mine[-1] if mine else None
 
 
 def check_score(score: float) -> float:

@@ -264,10 +264,12 @@ class Session:
 
         `of` names another one by the token of its event; ValueError where it was never stored.
         """
-        mine = [event for event in self.log.events if event.rater == self.rater]
+        events = self.log.events
         if of is None:
-            last = last_act(mine, self.rater)
-        elif not (last := next((event for event in mine if event.token == of), None)):
+            last = last_act(events, self.rater)
+        elif not (
+            last := next((e for e in events if e.token == of and e.rater == self.rater), None)
+        ):
             raise ValueError("what was to be taken back had not been saved")
         if last is None:
             return None

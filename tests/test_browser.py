@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from jupyter_page import ALL_RUN, CANVASES, KERNEL_READY, RUN_ALL, Lab, OpenNotebook
+from waiting import until
 
 from anomaly_zoo.ratings import Event, read_events
 
@@ -49,15 +50,6 @@ Open = Callable[..., OpenNotebook]
 
 def hubble(file: str) -> list[str]:
     return [cell.format(file=file) for cell in HUBBLE]
-
-
-def until(question: Callable[[], Any], seconds: float = 30) -> Any:
-    """The first true answer; fails with the last one."""
-    end = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < end, f"still {answer!r} after {seconds} s"
-        time.sleep(0.05)
-    return answer
 
 
 def shown(page: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bokeh.events import Tap
+from waiting import until
 
 import anomaly_zoo as az
 from anomaly_zoo.ratings import read_events
@@ -30,14 +31,6 @@ def session(tmp_path: Path | None = None, **options: Any) -> az.Session:
     )
     path = None if tmp_path is None else tmp_path / "r.db"
     return az.Session(az.Representation(ids, X), catalog, ratings=path, rater="eve", **options)
-
-
-def until(question: Callable[[], Any], seconds: float = 20) -> Any:
-    end = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < end, f"still {answer!r}"
-        time.sleep(0.01)
-    return answer
 
 
 @pytest.fixture

@@ -154,9 +154,7 @@ function render({ model, el }) {
   function show(item) {
     current = item;
     paint();
-    if (item && model.get("shown") !== item.id) {
-      put(model, "shown", item.id);
-    }
+    if (item && model.get("shown") !== item.id) put(model, "shown", item.id);
     prefetch();
   }
 
@@ -202,9 +200,7 @@ function render({ model, el }) {
     parts.buttons.forEach((button, score) =>
       button.classList.toggle("az-given", given != null && Math.round(given) === score),
     );
-    const unsaved = waiting().length;
-    el.classList.toggle("az-waiting", unsaved > 0);
-    if (!unsaved && parts.message.classList.contains("az-late")) say("");
+    if (!waiting().length && parts.message.classList.contains("az-late")) say("");
   }
 
   function say(text, error = false) {

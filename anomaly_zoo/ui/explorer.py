@@ -17,8 +17,9 @@ import numpy as np
 from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.projection import pca_map, umap_map_apart
-from anomaly_zoo.ratings import Event
+from anomaly_zoo.ratings import Event, live
 from anomaly_zoo.session import Session, State, top
+from anomaly_zoo.tables import replacing
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap
 from anomaly_zoo.ui.panels import Curve, Header
@@ -193,15 +194,10 @@ class Explorer:
         self.header.n_rated = len(scores)
         self.header.n_found = sum(score >= FOUND for score in scores)
         self.curve.found = np.cumsum(np.array(scores, dtype=float) >= FOUND).tolist()
-        self.viewer.history = [self._act(event) for event in self._acts()[-BEHIND:]]
+        mine = live(self.session.log.events, self.session.rater)
+        self.viewer.history = [self._act(event) for event in mine[-BEHIND:]]
         self._report("tool")
         self._update()
-
-    def _acts(self) -> list[Event]:
-        events = self.session.log.events
-        undone = {event.undoes for event in events if event.kind == "undo"}
-        mine = (e for e in events if e.rater == self.session.rater and e.seq not in undone)
-        return [event for event in mine if event.kind != "undo"]
 
     def _act(self, event: Event) -> dict[str, Any]:
         return {
@@ -264,12 +260,10 @@ class Explorer:
         self.gallery.items = frame.gallery
         self.gallery.about = frame.about
         self.map.mark("near", frame.near[:MARKED])
-        if last is None or last.posterior is not state.posterior or self._recolour(frame):
+        recolour = frame.colouring.name != self.map.colouring.name
+        if last is None or last.posterior is not state.posterior or recolour:
             self.map.colour(frame.colouring)
         self._report("model")
-
-    def _recolour(self, frame: Frame) -> bool:
-        return frame.colouring.name != self.map.colouring.name
 
     def _item(self, row: int, state: State, reason: str) -> dict[str, Any]:
         """One galaxy as the views show it."""
@@ -407,9 +401,6 @@ def _read_map(file: Path, n: int) -> np.ndarray | None:
 
 
 def _write_map(file: Path, xy: np.ndarray) -> None:
-    try:
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npy", delete=False) as part:
-            np.save(part, xy)
-        Path(part.name).replace(file)
-    except OSError:
-        pass  # a map that could not be kept is only computed again
+    # A map that could not be kept is only computed again.
+    with contextlib.suppress(OSError), replacing(file) as part:
+        np.save(part, xy)
