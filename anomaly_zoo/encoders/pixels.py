@@ -26,8 +26,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-REVISION = 1  # raise it when the code changes what comes out
-MIN_SIDE = 8
+from anomaly_zoo.encoders.images import checked, checked_image, prepared, square
+
+REVISION = 2  # raise it when the code changes what comes out
 RINGS = 8
 WAVES = 6
 PHASED = 3  # the waves m = 1 to 3 are compared from ring to ring
@@ -112,66 +113,47 @@ class Pixels:
         text = repr((settings, BLOCKS, SHAPE_UNITS))
         return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """Bring one image (h, w), (h, w, 1) or (h, w, 3), uint8 or float, to (size, size, 3).
+
+        The central square, one band repeated to three; uint8 stays uint8, float becomes float32.
+        Values too large or too small for float32 are divided by their peak, which the vectors
+        do not depend on. Raises as `encode` does.
+        """
+        image = checked_image(image)
+        if image.dtype != np.uint8:
+            peak = float(np.abs(image).max())
+            if peak > 0 and not 1e-30 < peak < 1e30:
+                image = image / peak
+        return square(image, self.size)
+
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Encode images (b, h, w, c), c = 1 or 3 (RGB), uint8 or float, as (b, 176) float32.
 
         Float images may have any scale, but not NaN or infinite values. Raises ValueError for
         another shape or such values, TypeError for another type.
         """
-        images = _checked(images)
-        b, h, w, c = images.shape
-        step = max(1, CHUNK // max(h * w * c, 3 * self.size**2))
-        parts = [self._encode(images[i : i + step]) for i in range(0, b, step)]
+        images = checked(images)
+        step = max(1, CHUNK // (3 * self.size**2))
+        chunks = (images[i : i + step] for i in range(0, len(images), step))
+        parts = [self._encode(prepared(self, chunk)) for chunk in chunks]
         return np.concatenate(parts) if parts else np.empty((0, self.d), np.float32)
 
     def _encode(self, images: np.ndarray) -> np.ndarray:
-        values = _measure(_bands(images, self.size), self.size)
+        values = _measure(_bands(images), self.size)
         columns = []
         for block, (count, share, spread) in BLOCKS.items():
             columns.append(values[block].reshape(len(images), count) * (share**0.5 / spread))
         return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def _checked(images: np.ndarray) -> np.ndarray:
-    if not isinstance(images, np.ndarray):
-        kind = type(images).__name__
-        raise TypeError(
-            f"images must be one NumPy array of shape (b, h, w, c), got {kind}; "
-            "bring images of different sizes to one size first, or encode them one by one"
-        )
-    if images.ndim != 4:
-        hint = "; give a single image as image[None]" if images.ndim == 3 else ""
-        raise ValueError(f"images must have the shape (b, h, w, c), got {images.shape}{hint}")
-    b, h, w, c = images.shape
-    if c not in (1, 3):
-        hint = "; are the bands first? move them last" if h in (1, 3) else ""
-        raise ValueError(f"images must have 1 band or 3 (red, green, blue), got {c}{hint}")
-    if min(h, w) < MIN_SIDE:
-        raise ValueError(f"images must be at least {MIN_SIDE} x {MIN_SIDE} pixels, got {h} x {w}")
-    if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
-        raise TypeError(f"images must be uint8 or float, got {images.dtype}; convert them first")
-    if images.dtype != np.uint8:
-        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
-        if bad.size:
-            shown = ", ".join(map(str, bad[:3]))
-            raise ValueError(
-                f"{bad.size} of {b} images have NaN or infinite pixels (numbers {shown}"
-                f"{', …' if bad.size > 3 else ''}); fill or leave out such pixels first"
-            )
-    return images
-
-
-def _bands(images: np.ndarray, size: int) -> np.ndarray:
-    """Central square at size x size pixels, peak 1, as (3, b, size * size) float32."""
-    b, h, w, c = images.shape
+def _bands(images: np.ndarray) -> np.ndarray:
+    """Prepared images (b, size, size, 3) at peak 1 as (3, b, size * size) float32."""
     peak = np.maximum(images.max(axis=(1, 2, 3)), -images.min(axis=(1, 2, 3), initial=0.0))
     peak = np.where(peak > 0, peak, 1)[:, None, None, None]
     scaled = images / peak if images.dtype == np.float64 else images / peak.astype(np.float32)
-    values = np.ascontiguousarray(np.moveaxis(scaled, -1, 0), dtype=np.float32)  # (c, b, h, w)
-    side = min(h, w)
-    rows, columns = _resampling(h, side, size), _resampling(w, side, size)
-    values = _along_both(values.reshape(c * b, h, w), rows, columns).reshape(c, b, size * size)
-    return np.broadcast_to(values, (3, b, size * size))
+    bands = np.ascontiguousarray(np.moveaxis(scaled, -1, 0), dtype=np.float32)
+    return bands.reshape(3, len(images), -1)
 
 
 def _along_both(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -180,16 +162,6 @@ def _along_both(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
     across = (images.reshape(b * h, w) @ columns.T).reshape(b, h, len(columns))
     turned = np.ascontiguousarray(across.transpose(0, 2, 1)).reshape(b * len(columns), h)
     return (turned @ rows.T).reshape(b, len(columns), len(rows)).transpose(0, 2, 1)
-
-
-@lru_cache(maxsize=64)
-def _resampling(n: int, side: int, size: int) -> np.ndarray:
-    """(size, n) weights that bring the central ``side`` of n pixels to ``size`` by linear means."""
-    step = side / size
-    centres = (n - side) / 2 + (np.arange(size) + 0.5) * step - 0.5
-    reach = max(step, 1.0)
-    weights = np.clip(1 - np.abs(np.arange(n) - centres[:, None]) / reach, 0, None)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 class _Basis(NamedTuple):
