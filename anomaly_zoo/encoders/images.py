@@ -141,6 +141,21 @@ def prepared(encoder: Encoder, images: np.ndarray) -> np.ndarray:
     return np.stack([encoder.prepare(image) for image in images])
 
 
+def picture(image: np.ndarray, size: int, resample: Resample = "bilinear") -> np.ndarray:
+    """The central square of one picture, as `square`, for encoders that look at brightness too.
+
+    Raises as `square` does, and ValueError for a float image that goes beyond 0 to 1.
+
+    >>> picture(np.full((8, 8), 300.0), 64)
+    Traceback (most recent call last):
+    ...
+    ValueError: float images must go from 0 to 1, got 300 to 300; divide pictures by 255, and \
+stretch survey data first, as Cutouts does
+    """
+    _check_range(checked_image(image))
+    return square(image, size, resample)
+
+
 def unit(images: np.ndarray) -> np.ndarray:
     """Images of any shape, uint8 or float, as float32 from 0 to 1.
 
@@ -148,21 +163,24 @@ def unit(images: np.ndarray) -> np.ndarray:
 
     >>> unit(np.array([0, 51, 255], np.uint8)).tolist()
     [0.0, 0.20000000298023224, 1.0]
-    >>> unit(np.array([0.0, 51.0, 255.0]))
-    Traceback (most recent call last):
-    ...
-    ValueError: float images must go from 0 to 1, got 0 to 255; divide pictures by 255, and \
-stretch survey data first, as Cutouts does
+    >>> unit(np.array([0.0, 0.5, 1.0])).tolist()
+    [0.0, 0.5, 1.0]
     """
+    _check_range(images)
     if images.dtype == np.uint8:
         return images.astype(np.float32) / np.float32(255)
-    low, high = (images.min(), images.max()) if images.size else (0.0, 0.0)
+    return np.clip(images, 0, 1).astype(np.float32, copy=False)
+
+
+def _check_range(images: np.ndarray) -> None:
+    if images.dtype == np.uint8 or not images.size:
+        return
+    low, high = float(images.min()), float(images.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise ValueError(
             f"float images must go from 0 to 1, got {low:.4g} to {high:.4g}; divide pictures by "
             "255, and stretch survey data first, as Cutouts does"
         )
-    return np.clip(images, 0, 1, dtype=np.float32, casting="same_kind")
 
 
 def _check_form(h: int, w: int, c: int, dtype: np.dtype, what: str) -> None:
