@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 # A file imports from lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ids", "cache"),
-    ("posterior", "cutouts", "tables", "encoders"),
+    ("posterior", "cutouts", "tables", "encoders", "simulate"),
     ("representation", "catalog", "ratings"),
     ("interest", "acquisition", "neighbours", "projection", "start", "examples"),
     ("ranking", "sources", "parts"),
@@ -38,6 +38,7 @@ ONLY_IN = {
     "gpytorch": {"interest"},
     "bokeh": {"ui.map", "ui.raster", "ui.bokeh_pane"},
     "sqlalchemy": {"ratings"},
+    "galsim": {"simulate.canvas"},
     "typer": {"cli"},
 }
 HEAVY = ("torch", "gpytorch", "bokeh", "anywidget", "umap", "photutils", "skimage", "astropy")

@@ -72,7 +72,7 @@ def test_top_level_holds_what_was_agreed_and_nothing_else() -> None:
 
 def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
     pins = constraints()
-    for name, requirement in requirements("lab", "arrays", "test").items():
+    for name, requirement in requirements("lab", "arrays", "simulate", "test").items():
         assert name in pins, f"constraints.txt does not pin {name}"
         assert pins[name] in requirement.specifier, f"{name}=={pins[name]} is outside its bounds"
 
@@ -82,7 +82,11 @@ IMPORTED_AS |= {"umap": "umap-learn", "yaml": "pyyaml"}
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("anomaly_zoo", ["lab", "arrays"]), ("tests", ["lab", "arrays", "test"])]
+    ("folder", "extras"),
+    [
+        ("anomaly_zoo", ["lab", "arrays", "simulate"]),
+        ("tests", ["lab", "arrays", "simulate", "test"]),
+    ],
 )
 def test_every_import_is_a_declared_dependency(folder: str, extras: list[str]) -> None:
     declared = set(requirements(*extras))
