@@ -22,6 +22,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXTRAS = sorted(PROJECT["optional-dependencies"].keys() - {"test"})
 FOLDERS = {"anomaly_zoo", "notebooks", "widgets", "tests", "example_data", "binder"}
 FILES = {
     *("pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "conftest.py", "constraints.txt"),
@@ -72,7 +73,7 @@ def test_top_level_holds_what_was_agreed_and_nothing_else() -> None:
 
 def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
     pins = constraints()
-    for name, requirement in requirements("lab", "arrays", "simulate", "test").items():
+    for name, requirement in requirements(*EXTRAS, "test").items():
         assert name in pins, f"constraints.txt does not pin {name}"
         assert pins[name] in requirement.specifier, f"{name}=={pins[name]} is outside its bounds"
 
@@ -84,8 +85,8 @@ IMPORTED_AS |= {"umap": "umap-learn", "yaml": "pyyaml"}
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("anomaly_zoo", ["lab", "arrays", "simulate"]),
-        ("tests", ["lab", "arrays", "simulate", "test"]),
+        ("anomaly_zoo", EXTRAS),
+        ("tests", [*EXTRAS, "test"]),
     ],
 )
 def test_every_import_is_a_declared_dependency(folder: str, extras: list[str]) -> None:
