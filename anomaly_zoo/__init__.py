@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from anomaly_zoo import acquisition, encoders, examples
     from anomaly_zoo.catalog import Catalog
     from anomaly_zoo.cutouts import CutoutError, Cutouts
+    from anomaly_zoo.embedding import embed
     from anomaly_zoo.interest import InterestModel
     from anomaly_zoo.posterior import Posterior
     from anomaly_zoo.ratings import RatingLog, RatingNotSaved
@@ -35,6 +36,7 @@ _HOME = {
     "Representation": "representation",
     "Session": "session",
     "State": "session",
+    "embed": "embedding",
     "explore": "ui.explorer",
 }
 _MODULES = ("acquisition", "encoders", "examples")
@@ -52,6 +54,7 @@ __all__ = [
     "State",
     "__version__",
     "acquisition",
+    "embed",
     "encoders",
     "examples",
     "explore",

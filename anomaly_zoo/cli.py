@@ -122,5 +122,83 @@ def rank(
     typer.echo(f"Ranked {len(representation):,} galaxies by {rated:,} rated ones: {output}")
 
 
+@app.command()
+def embed(
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="A folder of images, a pattern, image files, a catalogue, a tar, an HDF5 or Zarr "
+            "array, or a FITS cube.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The features to write, a .parquet file.")
+    ],
+    encoder: Annotated[
+        str, typer.Option(help="zoonet, pixels, a .onnx file, hf_hub:owner/model or timm:name.")
+    ] = "zoonet",
+    cutouts: Annotated[
+        str | None,
+        typer.Option(help="Of a catalogue: where the images are, such as 'images/{id_str}.jpg'."),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Of a catalogue: the folder of its image paths.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Of a catalogue: the column of the ids.  [default: id_str]")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Of an array file with several: the one of the images.")
+    ] = None,
+    stretch: Annotated[
+        str | None,
+        typer.Option(help="Of survey data: asinh, linear, log or zscale.  [default: asinh]"),
+    ] = None,
+    float16: Annotated[
+        bool, typer.Option("--float16", help="Write numbers of half the size.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads that read images.  [default: one a core]")
+    ] = None,
+    progress: Annotated[
+        bool, typer.Option("--progress/--no-progress", help="Show how far it is, and how fast.")
+    ] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output of another run.")
+    ] = False,
+) -> None:
+    """Turn the images of SOURCE into features; broken off at any moment, run it again."""
+    from anomaly_zoo.embedding import embed_to
+
+    try:
+        done = embed_to(
+            source,
+            encoder,
+            output,
+            cutouts=cutouts,
+            root=root,
+            id_column=id_column,
+            dataset=dataset,
+            stretch=stretch,
+            half=float16,
+            workers=workers,
+            progress=progress,
+            overwrite=overwrite,
+        )
+    except KeyboardInterrupt:
+        _fail(f"stopped; the same command goes on with what is in {output}.parts", 130)
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        _fail(" ".join(str(error).split()) or type(error).__name__)
+    if done.reused == done.n + done.skipped:
+        said = f"Nothing left to do: {done.n:,} images"
+    else:
+        said = f"Embedded {done.n:,} images"
+    said += f", {done.d} features of {done.encoder} each"
+    if done.table is not None:
+        said += f"; {done.skipped:,} were skipped, {done.table.name} says why"
+    typer.echo(f"{said}: {output}")
+
+
 if __name__ == "__main__":
     app()

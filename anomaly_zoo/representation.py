@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from anomaly_zoo.ids import as_ids, asked, known, rows_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Representation"]
+__all__ = ["Representation", "feature_writer"]
 
 BATCH = 16_384  # rows
 PCA_ROWS = 100_000  # at most so many rows are fitted
@@ -278,25 +279,53 @@ class Representation:
         >>> Representation.read(path).encoder
         'mine 1'
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         if tables.kind(path) != "parquet":
             raise ValueError(f"{Path(path).name}: a representation is written as .parquet")
-        item = pa.field("element", pa.float32(), nullable=False)
-        schema = pa.schema(
-            [
-                pa.field("id_str", pa.string(), nullable=False),
-                pa.field("features", pa.list_(item, self.d), nullable=False),
-            ],
-            metadata={"name": self.name, "encoder": self.encoder},
-        )
-        with tables.replacing(path) as beside, pq.ParquetWriter(beside, schema) as writer:
+        about = {"name": self.name, "encoder": self.encoder}
+        with tables.replacing(path) as beside, feature_writer(beside, self.d, about) as add:
             for start, block in self.batches():
-                values = pa.array(np.ascontiguousarray(block).ravel())
-                lists = pa.FixedSizeListArray.from_arrays(values, type=schema.field(1).type)
-                ids = pa.array(self.ids[start : start + len(block)], pa.string())
-                writer.write_batch(pa.record_batch([ids, lists], schema=schema))
+                add(self.ids[start : start + len(block)], block)
+
+
+@contextmanager
+def feature_writer(
+    path: Path, d: int, metadata: Mapping[str, str], half: bool = False
+) -> Iterator[Callable[[np.ndarray, np.ndarray], None]]:
+    """A .parquet file of features, written block by block by the function that it gives.
+
+    ``add(ids (b,), X (b, d))`` writes one row group: id_str, and features, a list of d float32
+    (float16 where `half`). `metadata` becomes that of the schema. Raises OSError when the disk is
+    full or read-only.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "features.parquet"
+    >>> with feature_writer(path, 2, {"encoder": "mine 1"}, half=True) as add:
+    ...     add(np.array(["J1"]), np.zeros((1, 2)))
+    ...     add(np.array(["J2"]), np.ones((1, 2)))
+    >>> Representation.read(path).X.tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number, kind = (np.float16, pa.float16()) if half else (np.float32, pa.float32())
+    item = pa.field("element", kind, nullable=False)
+    schema = pa.schema(
+        [
+            pa.field("id_str", pa.string(), nullable=False),
+            pa.field("features", pa.list_(item, d), nullable=False),
+        ],
+        metadata=dict(metadata),
+    )
+    with pq.ParquetWriter(path, schema) as writer:
+
+        def add(ids: np.ndarray, X: np.ndarray) -> None:
+            values = pa.array(np.ascontiguousarray(X, dtype=number).ravel())
+            lists = pa.FixedSizeListArray.from_arrays(values, type=schema.field(1).type)
+            texts = pa.array(ids, pa.string())
+            writer.write_batch(pa.record_batch([texts, lists], schema=schema))
+
+        yield add
 
 
 class _Read(NamedTuple):

@@ -42,7 +42,7 @@ def tar(path: Path, stretch: str) -> Source:
     names: list[str] = []
     places: list[tuple[int, int]] = []  # offset and size
     refused: dict[int, str] = {}
-    headers: list[object] = [path.stat().st_size]
+    headers: list[object] = [stretch, path.stat().st_size]
     compression = next(how for end, how in SUFFIXES.items() if path.name.lower().endswith(end))
     try:
         for member in _members(path, compression):

@@ -264,7 +264,7 @@ def _source(
                         read = picture(value[::-1] if upwards else value)
                     yield Item(str(ids[row]), f"{label}[{row}]", read)
 
-    identity = digest([stamp, label, shape, *ids])
+    identity = digest([stretch, stamp, label, shape, *ids])
     return Source(kind, plain(path.name), ids, identity, items)
 
 

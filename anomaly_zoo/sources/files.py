@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -144,5 +145,5 @@ def _source(
             read = partial(cutouts.image, {"file_loc": f"./{names[row]}"})
             yield Item(ids[row], plain(names[row]), read)
 
-    identity = digest(piece for file in files for piece in file)
+    identity = digest(itertools.chain([stretch], itertools.chain.from_iterable(files)))
     return Source(kind, plain(name), ids, identity, items)

@@ -138,7 +138,7 @@ def _parquet(
                         yield Item(str(ids[row]), f"row {row}", read)
                     row += 1
 
-    identity = digest([_footer(path), path.stat().st_size, id_column, found])
+    identity = digest([stretch, _footer(path), path.stat().st_size, id_column, found])
     return Source("catalogue", plain(path.name), ids, identity, items)
 
 
