@@ -172,6 +172,24 @@ def unit(images: np.ndarray) -> np.ndarray:
     return np.clip(images, 0, 1).astype(np.float32, copy=False)
 
 
+def finite(vectors: np.ndarray, network: str) -> np.ndarray:
+    """The vectors (b, d) as they came, or ValueError where one of them is no number.
+
+    >>> finite(np.array([[1.0], [np.nan]]), "my network")
+    Traceback (most recent call last):
+    ...
+    ValueError: my network gave NaN or infinity for 1 of 2 images (the first is number 1); check \
+its preprocessing
+    """
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if bad.size:
+        raise ValueError(
+            f"{network} gave NaN or infinity for {bad.size} of {len(vectors)} images "
+            f"(the first is number {bad[0]}); check its preprocessing"
+        )
+    return vectors
+
+
 def _check_range(images: np.ndarray) -> None:
     if images.dtype == np.uint8 or not images.size:
         return

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from anomaly_zoo.encoders.images import MIN_SIDE, RESAMPLES, Resample, checked, picture, prepared
+from anomaly_zoo.encoders.images import (
+    MIN_SIDE,
+    RESAMPLES,
+    Resample,
+    checked,
+    finite,
+    picture,
+    prepared,
+)
 from anomaly_zoo.encoders.images import unit as to_unit
+from anomaly_zoo.encoders.settings import numbers, one_line, one_of, one_word
 
 Layout = Literal["nchw", "nhwc"]
 Channels = Literal["rgb", "bgr", "grey"]
@@ -84,7 +91,7 @@ class Onnx:
         said = _side_file(self.path.with_suffix(".json"))
         given = (size, layout, channels, scale, mean, std, resample, output)
         said |= {key: value for key, value in zip(KEYS, given, strict=True) if value is not None}
-        self.name = _name(self.path.stem if name is None else name)
+        self.name = one_word(self.path.stem if name is None else name)
 
         content = self.path.read_bytes()
         self._session = _session(content, self.path.name)
@@ -94,15 +101,15 @@ class Onnx:
         self.layout, count, found = _form(shape, said.get("layout"), self.path.name)
         self.size = _size(found, said.get("size"), self.path.name)
         self.channels = _channels(count, said.get("channels"), self.path.name)
-        self.resample = _one_of("resample", said.get("resample", "bilinear"), RESAMPLES)
+        self.resample = one_of("resample", said.get("resample", "bilinear"), RESAMPLES)
         if self._dtype == np.uint8 and said.keys() & {"scale", "mean", "std"}:
             raise ValueError(
                 f"{self.path.name} takes uint8 pixels as they are: leave out scale, mean and std"
             )
         bands = 1 if self.channels == "grey" else 3
-        self.scale = _numbers("scale", said.get("scale", 1.0), 1)[0]
-        self.mean = _numbers("mean", said.get("mean", 0.0), bands)
-        self.std = _numbers("std", said.get("std", 1.0), bands)
+        self.scale = numbers("scale", said.get("scale", 1.0), 1)[0]
+        self.mean = numbers("mean", said.get("mean", 0.0), bands)
+        self.std = numbers("std", said.get("std", 1.0), bands)
         if min(self.std) <= 0 or self.scale <= 0:
             raise ValueError(f"scale and std must be above 0, got {self.scale} and {self.std}")
         self._output = _chosen_output(self._session, said.get("output"), self.path.name)
@@ -133,13 +140,7 @@ class Onnx:
         for i in range(0, len(images), step):
             chunk = to_unit(prepared(self, images[i : i + step]))
             vectors[i : i + step] = self._run(self._laid_out(chunk))[: len(chunk)]
-        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-        if bad.size:
-            raise ValueError(
-                f"{self.path.name} gave NaN or infinity for {bad.size} of {len(images)} images "
-                f"(the first is number {bad[0]}); check scale, mean and std"
-            )
-        return vectors
+        return finite(vectors, self.path.name)
 
     def _laid_out(self, images: np.ndarray) -> np.ndarray:
         """Pictures (b, size, size, 3) from 0 to 1 as the network wants to see them."""
@@ -179,7 +180,7 @@ class Onnx:
         except Exception as error:
             raise ValueError(
                 f"{name} does not run on {count} images of {self.size} x {self.size} pixels: "
-                f"{_line(error)}"
+                f"{one_line(error)}"
             ) from None
         if out.ndim != 2 or len(out) != count or not out.shape[1]:
             raise ValueError(
@@ -195,7 +196,7 @@ def _side_file(path: Path) -> dict[str, Any]:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path.name} is no JSON: {_line(error)}") from None
+        raise ValueError(f"{path.name} is no JSON: {one_line(error)}") from None
     if not isinstance(said, dict):
         raise ValueError(f'{path.name} must hold an object, as {{"size": 64}}')
     unknown = sorted(said.keys() - set(KEYS))
@@ -211,7 +212,7 @@ def _session(content: bytes, name: str) -> Any:
         import onnxruntime
     except ImportError as error:
         raise ImportError(
-            f"Onnx runs networks by onnxruntime, which cannot be imported ({_line(error)}): "
+            f"Onnx runs networks by onnxruntime, which cannot be imported ({one_line(error)}): "
             "pip install 'anomaly-zoo[onnx]'"
         ) from None
     options = onnxruntime.SessionOptions()
@@ -224,7 +225,7 @@ def _session(content: bytes, name: str) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        line = _line(error)
+        line = one_line(error)
         hint = ""
         if "external" in line.lower() or "model_path must not be empty" in line:
             hint = "; save it as one file: onnx.save(onnx.load(path), 'whole.onnx')"
@@ -269,7 +270,7 @@ def _form(shape: list[Any], layout: Any, name: str) -> tuple[Layout, int | None,
             f"(b, h, w, c), got {_shown(shape)}"
         )
     if layout is not None:
-        layout = _one_of("layout", layout, get_args(Layout))
+        layout = one_of("layout", layout, get_args(Layout))
         if layout not in fits:
             raise ValueError(
                 f"layout {layout!r} contradicts {name}, whose input is {_shown(shape)}: leave "
@@ -305,7 +306,7 @@ def _size(found: int | None, said: Any, name: str) -> int:
 def _channels(count: int | None, said: Any, name: str) -> Channels:
     if said is None:
         return "grey" if count == 1 else "rgb"
-    _one_of("channels", said, get_args(Channels))
+    one_of("channels", said, get_args(Channels))
     if count is not None and (said == "grey") != (count == 1):
         raise ValueError(
             f"channels {said!r} contradicts {name}, whose images have {count} "
@@ -328,36 +329,5 @@ def _chosen_output(session: Any, said: Any, name: str) -> str:
     return str(chosen)
 
 
-def _numbers(key: str, said: Any, count: int) -> tuple[float, ...]:
-    values = list(said) if isinstance(said, list | tuple | np.ndarray) else [said]
-    good = all(
-        isinstance(v, int | float | np.number) and not isinstance(v, bool) and math.isfinite(v)
-        for v in values
-    )
-    if not good or len(values) not in (1, count):
-        wanted = f"a number or {count} of them" if count > 1 else "a number"
-        raise ValueError(f"{key} must be {wanted}, got {said!r}")
-    return tuple(float(v) for v in values) * (count // len(values))
-
-
-def _one_of(key: str, said: Any, choices: Sequence[str]) -> Any:
-    if said not in choices:
-        raise ValueError(f"{key}: expected one of {', '.join(choices)}, got {said!r}")
-    return said
-
-
-def _name(text: str) -> str:
-    """One word that can stand before a version and in a file's name."""
-    word = re.sub(r"[^\w.+-]+", "_", text).strip("_.")
-    if not word:
-        raise ValueError(f"name must hold a letter or a digit, got {text!r}")
-    return word
-
-
 def _shown(shape: Sequence[Any]) -> str:
     return "(" + ", ".join(str(n) if isinstance(n, int | str) else "?" for n in shape) + ")"
-
-
-def _line(error: BaseException) -> str:
-    """An error's message in one line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
