@@ -200,5 +200,27 @@ def embed(
     typer.echo(f"{said}: {output}")
 
 
+@app.command()
+def simulate(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The Parquet file to write (.parquet).")
+    ],
+    number: Annotated[int, typer.Option("-n", min=1, help="How many galaxies.")] = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same galaxies.")] = 0,
+    size: Annotated[int, typer.Option(help="Side of a picture in pixels, 32 to 512.")] = 128,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one a core.")
+    ] = None,
+) -> None:
+    """Simulate galaxies with known truth and votes, as a table with pictures."""
+    from anomaly_zoo import simulate as simulation
+
+    try:
+        simulation.save(output, number, seed, size=size, workers=workers)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        _fail(" ".join(str(error).split()))
+    typer.echo(f"Simulated {number:,} galaxies: {output}")
+
+
 if __name__ == "__main__":
     app()

@@ -330,7 +330,7 @@ def _write_parquet(
         for field in table.schema
     ]
     both = {**(table.schema.metadata or {}), **{k.encode(): v.encode() for k, v in texts.items()}}
-    pq.write_table(table.cast(pa.schema(fields, metadata=both)), path)
+    pq.write_table(table.cast(pa.schema(fields, metadata=both)), path, compression="zstd")
 
 
 # CSV

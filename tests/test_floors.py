@@ -15,9 +15,9 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 # A file imports from lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ids", "cache"),
-    ("posterior", "cutouts", "tables", "encoders", "simulate"),
+    ("posterior", "cutouts", "tables", "encoders"),
     ("representation", "catalog", "ratings"),
-    ("interest", "acquisition", "neighbours", "projection", "start", "examples"),
+    ("interest", "acquisition", "neighbours", "projection", "start", "examples", "simulate"),
     ("ranking", "sources", "parts"),
     ("session", "embedding"),
     ("ui", "autopilot", "first_cells"),

@@ -10,17 +10,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from anomaly_zoo import tables
 from anomaly_zoo.simulate.truth import KINDS as _DRAWS
 from anomaly_zoo.simulate.truth import TRUTH
 from anomaly_zoo.simulate.votes import QUESTIONS
 
-__all__ = ["KINDS", "QUESTIONS", "RARE", "SHARES", "TRUTH", "zoo"]
+__all__ = ["CREDIT", "KINDS", "QUESTIONS", "RARE", "SHARES", "TRUTH", "save", "zoo"]
 
 SHARES: dict[str, float] = {
     "round": 0.170,
@@ -47,6 +50,8 @@ SHARES: dict[str, float] = {
 }
 KINDS: tuple[str, ...] = tuple(_DRAWS)
 RARE: tuple[str, ...] = tuple(kind for kind in KINDS if SHARES[kind] <= 0.015)
+
+CREDIT = "GalSim: Rowe et al. 2015, Astronomy and Computing 10, 121"
 
 SMALLEST, LARGEST = 32, 512  # side of a picture
 _BATCH = 50
@@ -115,6 +120,63 @@ def zoo(
     dtypes = {name: "float32" for name in TRUTH}
     counts = [name for name in table.columns if name.split("_")[0] in QUESTIONS]
     return table.astype(dtypes | dict.fromkeys(counts, "int16"))
+
+
+def save(
+    path: str | os.PathLike[str],
+    n: int,
+    seed: int = 0,
+    *,
+    shares: Mapping[str, float] | None = None,
+    size: int = 128,
+    workers: int | None = None,
+    progress: bool = True,
+) -> None:
+    """Write `zoo(n, seed, …)` as Parquet; its metadata say that it is simulated, and how.
+
+    Raises as `zoo` does; ValueError for any other suffix, FileNotFoundError where there is no such
+    folder.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "zoo.parquet"
+    >>> save(path, 2, seed=7, progress=False)
+    >>> metadata = tables.metadata(path)
+    >>> metadata["simulated"], metadata["seed"]
+    ('true', '7')
+    """
+    if tables.kind(path) != "parquet":
+        raise ValueError(f"expected a .parquet file, which holds pictures, got {path}")
+    folder = Path(path).expanduser().absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder to write to: {folder}")
+    table = zoo(n, seed, shares=shares, size=size, workers=workers, progress=progress)
+    descriptions = {
+        **TRUTH,
+        "id_str": "name of the galaxy",
+        "kind": "what was drawn",
+        "image": "the picture as JPEG",
+        "ra": "right ascension, at random",
+        "dec": "declination, at random",
+    }
+    metadata = {
+        "simulated": True,
+        "simulator": f"anomaly_zoo {version('anomaly-zoo')} with GalSim {version('galsim')}",
+        "seed": seed,
+        "number": n,
+        "size": size,
+        "shares": dict(SHARES if shares is None else shares),
+        "credit": CREDIT,
+    }
+    tables.write(table, path, metadata, units=_units(), descriptions=descriptions)
+
+
+def _units() -> dict[str, str]:
+    found = {"ra": "deg", "dec": "deg"}
+    for name in TRUTH:
+        if name.endswith(("_arcsec", "_deg")):
+            found[name] = name.rsplit("_", 1)[1]
+    return found | {"truth_magnitude": "mag", "truth_redness": "mag"}
 
 
 Task = tuple[int, range, dict[str, float], int]

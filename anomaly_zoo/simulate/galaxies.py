@@ -26,9 +26,9 @@ Draw = np.random.Generator
 EXTINCTION = np.array([1.32, 1.0, 0.74], dtype=np.float32)  # of dust in g, r, i relative to r
 SCALE = 1.678  # half-light radius of an exponential disc in scale lengths
 
-OLD = (0.80, 0.40)  # colours g - r, r - i
-DISC = (0.56, 0.30)
-YOUNG = (0.28, 0.12)
+OLD = (0.77, 0.40)  # colours g - r, r - i
+DISC = (0.47, 0.31)
+YOUNG = (0.18, 0.14)
 KNOT = (0.12, 0.02)
 GAS = (0.42, -0.12)  # H alpha lies in r
 
@@ -112,19 +112,19 @@ def _disc(canvas: Canvas, truth: Truth, rng: Draw, place: Place) -> None:
     phi = np.arctan2(minor, major)
     flux = flux_of(truth.magnitude)
 
+    structure = truth.arm_strength + truth.flocculence
     # Lopsidedness: the disc reaches further on one side.
     lop = rng.uniform(0, 2 * np.pi)
     stretch = 1 + np.float32(0.35 * truth.asymmetry) * np.cos(phi - np.float32(lop)) * np.minimum(
         r / 2, 1
     )
-    edge = rng.uniform(3.2, 5.0)
-    disc = np.exp(-r / stretch) * _step(3 * (np.float32(edge) - r))
+    edge = rng.uniform(3.4, 5.5) if structure else rng.uniform(5.0, 8.0)
+    disc = np.exp(-r / stretch) * _step(2.2 * (np.float32(edge) - r))
     total = float(disc.sum())
 
-    structure = truth.arm_strength + truth.flocculence
     arms, dust = _arms(truth, rng, r, phi, major / h, minor / h) if structure else (None, None)
 
-    bar_share = 0.22 * truth.bar_strength
+    bar_share = 0.3 * truth.bar_strength
     shares = {
         "bulge": truth.bulge_fraction,
         "ring": truth.ring_strength,
@@ -139,7 +139,7 @@ def _disc(canvas: Canvas, truth: Truth, rng: Draw, place: Place) -> None:
         contrast = np.maximum(arms, 0)
         young = float(np.clip(0.25 + 0.45 * truth.arm_strength, 0, 0.75))
         canvas.light(disc, rest * (1 - young) * flux * fade, total)
-        spread = disc * contrast * np.exp(r * np.float32(0.18))
+        spread = disc * contrast * np.exp(r * np.float32(0.1))
         canvas.light(spread, rest * young * flux * _tint(YOUNG, truth))
     else:
         canvas.light(disc, rest * flux * fade, total)
@@ -196,7 +196,7 @@ def _arms(truth: Truth, rng: Draw, r: Array, phi: Array, x: Array, y: Array) -> 
     if truth.flocculence:
         # Patches that differential rotation has drawn out along the arms.
         patches = smooth_noise(
-            rng, np.stack([n_arms_or_two(n_arms) * theta, 6 * log_r]), 14, 2.6
+            rng, np.stack([max(n_arms, 2) * theta, 6 * log_r]), 14, 2.6
         ) + smooth_noise(rng, np.stack([x, y]), 10, 9.0)
         arms = arms * np.exp(np.float32(0.55 * truth.flocculence) * patches)
     begins = _step((r - np.float32(start * 0.85)) * np.float32(7 / start))
@@ -205,10 +205,6 @@ def _arms(truth: Truth, rng: Draw, r: Array, phi: Array, x: Array, y: Array) -> 
     shape = begins * shape + (1 - begins) * (0.35 if truth.bar_strength else 0.8)
     lane = np.exp(4 * (np.cos(along + np.float32(0.9)) - 1)) * begins * weight * 1.6
     return shape.astype(np.float32), lane
-
-
-def n_arms_or_two(n_arms: int) -> int:
-    return n_arms if n_arms > 1 else 2
 
 
 def _bar(canvas: Canvas, truth: Truth, flux: float, r: Array, phi: Array) -> None:
@@ -278,17 +274,19 @@ def _side(canvas: Canvas, truth: Truth, rng: Draw, place: Place) -> None:
     flare = 1 + 0.06 * np.abs(u)
     z = minor / (np.float32(height) * flare)
     lop = 1 + np.float32(0.5 * truth.asymmetry * rng.choice([-1, 1])) * np.tanh(u)
-    edge = rng.uniform(3.0, 4.5)
+    edge = rng.uniform(3.2, 5.5)
     cosh = np.cosh(np.minimum(np.abs(z), 20))
     # K1(u) u, the light of an exponential disc in projection, is close to this.
-    along = np.exp(-np.sqrt(u * u + 0.25) * 1.0) * (1 + 0.5 * np.abs(u))
-    thin = along * lop / cosh**2 * _step(4 * (np.float32(edge) - np.abs(u)))
+    along = np.exp(-1.1 * np.sqrt(u * u + 0.1)) * (1 + 0.35 * np.abs(u))
+    thin = along * lop / cosh**2 * _step(2.5 * (np.float32(edge) - np.abs(u)))
     if truth.flocculence or rng.random() < 0.5:
         lumps = smooth_noise(rng, np.stack([u, 0.4 * z]), 10, 6.0)
         thin = thin * np.exp(np.float32(0.22) * lumps)
     rest = max(1 - truth.bulge_fraction - truth.tidal_strength - truth.stripping, 0.1)
     canvas.light(thin, 0.62 * rest * flux * _tint(DISC, truth))
-    canvas.light(thin * (0.3 + np.minimum(np.abs(u), 4)), 0.38 * rest * flux * _tint(YOUNG, truth))
+    canvas.light(
+        thin * (0.6 + 0.3 * np.minimum(np.abs(u), 4)), 0.38 * rest * flux * _tint(YOUNG, truth)
+    )
     if truth.bulge_fraction:
         size = truth.half_light_radius_arcsec * (0.1 + 0.35 * truth.bulge_fraction)
         flat = rng.uniform(0.55, 0.9)
@@ -520,7 +518,7 @@ def _arc(canvas: Canvas, truth: Truth, rng: Draw) -> None:
     # From a whole ring (source behind the lens) to a single arc and a counter-image.
     off = float(theta) * rng.choice([rng.uniform(0, 0.12), rng.uniform(0.15, 0.6)], p=[0.4, 0.6])
     way = rng.uniform(0, 2 * np.pi)
-    size = float(theta) * rng.uniform(0.08, 0.2)
+    size = float(theta) * rng.uniform(0.05, 0.15)
     turned, squeezed = rng.uniform(0, np.pi), rng.uniform(0.5, 1.0)
     dx, dy = source_x - np.float32(off * math.cos(way)), source_y - np.float32(off * math.sin(way))
     a = (dx * math.cos(turned) + dy * math.sin(turned)) / size

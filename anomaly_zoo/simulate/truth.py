@@ -140,9 +140,9 @@ def _light(rng: Draw, brightness: float, spread: float, floor: float = 1.6) -> d
 def _early(rng: Draw, low: float, high: float) -> Truth:
     return Truth(
         **_light(rng, 20.7, 0.6),
-        sersic_index=float(np.clip(rng.normal(3.6, 1.1), 1.0, 6.0)),
+        sersic_index=float(np.clip(rng.normal(2.7, 0.9), 0.9, 5.5)),
         axis_ratio=float(rng.uniform(low, high)),
-        redness=float(rng.normal(0, 0.06) - (rng.random() < 0.15) * rng.uniform(0.1, 0.4)),
+        redness=float(rng.normal(0, 0.08) - (rng.random() < 0.2) * rng.uniform(0.08, 0.5)),
         asymmetry=float(0.05 * rng.random()),
     )
 
@@ -169,17 +169,17 @@ def _projected(inclination: float, thickness: float = 0.18) -> float:
     return math.sqrt(cosine * (1 - thickness**2) + thickness**2)
 
 
-def _disc(rng: Draw, brightness: float = 21.2, most: float = 72.0) -> Truth:
+def _disc(rng: Draw, brightness: float = 21.35, most: float = 72.0, floor: float = 2.2) -> Truth:
     """A disc without structure, inclined at random on the sphere up to `most` degrees."""
     inclination = math.degrees(math.acos(rng.uniform(math.cos(math.radians(most)), 1.0)))
     return Truth(
-        **_light(rng, brightness, 0.55, floor=2.2),
+        **_light(rng, brightness, 0.55, floor),
         sersic_index=float(rng.uniform(1.0, 2.8)),
         bulge_fraction=float(np.clip(rng.beta(1.4, 6.0), 0.0, 0.7)),
         inclination_deg=inclination,
         axis_ratio=_projected(inclination),
         asymmetry=float(rng.beta(1.5, 8.0)),
-        redness=float(rng.normal(0, 0.11)),
+        redness=float(rng.normal(0, 0.14)),
         dust=float(rng.gamma(2.0, 0.12)),
     )
 
@@ -193,14 +193,14 @@ def _lenticular(rng: Draw) -> Truth:
         bar_length=float(rng.uniform(0.6, 1.3)),
         ring_strength=float(rng.uniform(0.02, 0.08)) if rng.random() < 0.15 else 0.0,
         ring_radius=float(rng.uniform(1.0, 1.7)),
-        redness=float(rng.normal(0.22, 0.08)),
+        redness=float(rng.normal(0.13, 0.09)),
         asymmetry=float(0.1 * rng.random()),
         dust=0.03,
     )
 
 
 def _spiral(rng: Draw) -> Truth:
-    truth = _disc(rng)
+    truth = _disc(rng, floor=2.7)
     arms = float(rng.choice([1, 2, 3, 4, 5], p=[0.06, 0.60, 0.17, 0.11, 0.06]))
     # Early spirals have large bulges and tightly wound arms, with much scatter.
     winding = rng.normal(20 - 14 * (truth.bulge_fraction - 0.2), 7)
@@ -209,7 +209,7 @@ def _spiral(rng: Draw) -> Truth:
         n_arms=arms,
         arm_winding_deg=float(np.clip(winding, 6, 42)),
         arm_strength=float(np.clip(rng.beta(2.2, 1.6), 0.12, 1.0)),
-        flocculence=float(rng.beta(2.0, 2.5)),
+        flocculence=float(0.2 + 0.8 * rng.beta(2.0, 2.5)),
         n_clumps=float(rng.poisson(14 * rng.random())),
         clump_fraction=float(0.1 * rng.random()),
         redness=truth.redness + 0.5 * (truth.bulge_fraction - 0.2),
@@ -222,8 +222,9 @@ def _barred_spiral(rng: Draw) -> Truth:
     return replace(
         truth,
         n_arms=float(rng.choice([2, 2, 2, 3])),
+        bulge_fraction=0.6 * truth.bulge_fraction,
         bar_strength=float(rng.uniform(0.2, 1.0)),
-        bar_length=float(rng.uniform(0.6, 1.7)),
+        bar_length=float(rng.uniform(0.7, 1.8)),
         ring_strength=float(rng.uniform(0.03, 0.12)) if ringed else 0.0,
         ring_radius=float(rng.uniform(0.9, 1.4)) if ringed else NAN,
         redness=truth.redness + 0.04,
@@ -366,7 +367,7 @@ def _clumpy(rng: Draw) -> Truth:
         truth,
         bulge_fraction=0.0,
         n_clumps=float(rng.integers(4, 11)),
-        clump_fraction=float(rng.uniform(0.25, 0.75)),
+        clump_fraction=float(rng.uniform(0.2, 0.6)),
         asymmetry=float(rng.uniform(0.2, 0.8)),
         redness=float(rng.normal(-0.16, 0.08)),
         dust=0.05,
