@@ -93,6 +93,18 @@ def tar(path: Path, stretch: str) -> Source:
     return Source("tar", plain(path.name), ids, digest(headers), items)
 
 
+class _Header(tarfile.TarInfo):
+    """A header that tells the archive of its own end mark."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: Any) -> Any:
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            tarfile_.ended = True
+            raise
+
+
 def _refusal(member: tarfile.TarInfo) -> str:
     """Why a member that is named like an image is not read."""
     if not member.isfile():
@@ -108,7 +120,7 @@ def _refusal(member: tarfile.TarInfo) -> str:
 def _opened(path: Path, compression: str) -> Iterator[tarfile.TarFile]:
     with _plain_stream(path, compression) as file:
         mode: Any = "r|" if compression == "zstd" else f"r|{compression}" if compression else "r:"
-        with tarfile.open(fileobj=file, mode=mode) as archive:
+        with tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as archive:
             yield archive
 
 
@@ -130,11 +142,16 @@ def _members(path: Path, compression: str) -> Iterator[tarfile.TarInfo]:
 
 
 def _images(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members that are named like images, in order, none kept."""
+    """The members that are named like images, in order, none kept.
+
+    Raises `tarfile.ReadError` where the end is missing; tarfile takes a broken header for one.
+    """
     while (member := archive.next()) is not None:
         cast(Any, archive).members.clear()  # it would keep a kilobyte a member
         if is_image(member.name) and not member.isdir():
             yield member
+    if not getattr(archive, "ended", False):
+        raise tarfile.ReadError("its end is missing; fetch it again, or repack it with tar")
 
 
 def _picture_at(path: Path, offset: int, size: int, picture: Any) -> Image.Image:

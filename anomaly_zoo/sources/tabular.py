@@ -105,6 +105,8 @@ def _parquet(
             reader = Cutouts(found, Path(root), stretch)
             if reader.columns != (found,) or not {found, id_column} <= set(schema.names):
                 return None  # Catalog.read says what is missing
+            if id_column != "id_str" and "id_str" in schema.names:
+                return None  # and that one of the two is too many
             given = file.read(columns=[id_column])[id_column].to_pandas()
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
