@@ -102,13 +102,13 @@ def shares(truth: Truth) -> dict[str, np.ndarray]:
     artefact = 0.02 + 0.85 * truth.artefact_strength**0.7
     first = [(1 - featured) * (1 - artefact), featured * (1 - artefact), artefact]
 
-    count = np.full(6, 0.03)
+    count = np.array([0.03, 0.12, 0.03, 0.02, 0.02, 0.03])
     n_arms = int(truth.n_arms) or 2
     clarity = see * max(0.15, 1 - 0.8 * truth.flocculence) * max(truth.arm_strength, 0.1) ** 0.5
-    count[min(n_arms, 5) - 1] += 1.4 * clarity
+    count[min(n_arms, 5) - 1] += 0.2 + 1.6 * clarity
     for neighbour in (n_arms - 1, n_arms + 1):
         if 1 <= neighbour <= 5:
-            count[neighbour - 1] += 0.3 * (1 - clarity)
+            count[neighbour - 1] += 0.18 * (1 - clarity)
     count[5] += 0.8 * (1 - clarity)
 
     pitch = 20.0 if math.isnan(truth.arm_winding_deg) else truth.arm_winding_deg
