@@ -60,17 +60,17 @@ def fetched(repo: str, revision: str | None = None) -> Path:
 
 
 def _fetched(repo: str, revision: str | None) -> Path:
-    from huggingface_hub import errors, hf_hub_download
+    from huggingface_hub import errors
 
     try:
-        config = Path(hf_hub_download(repo, CONFIG, revision=revision))
+        config = _file(repo, CONFIG, revision)
     except errors.LocalEntryNotFoundError:
         raise
     except errors.EntryNotFoundError:
         raise ValueError(f"{repo} has no {CONFIG}: it is no model of timm's") from None
     try:
         # The folder is called after the commit: both files are of one and the same.
-        return Path(hf_hub_download(repo, WEIGHTS, revision=config.parent.name)).parent
+        return _file(repo, WEIGHTS, config.parent.name).parent
     except errors.LocalEntryNotFoundError:
         raise
     except errors.EntryNotFoundError:
@@ -81,6 +81,21 @@ def _fetched(repo: str, revision: str | None) -> Path:
                 f"code: {CONVERT.format(name=f'hf_hub:{repo}')}"
             ) from None
     return _fetched(repo, converted)
+
+
+def _file(repo: str, name: str, revision: str | None) -> Path:
+    """One file of a model in the cache, downloaded if it is not there."""
+    from huggingface_hub import constants, errors, get_session, hf_hub_download
+    from huggingface_hub import try_to_load_from_cache as cached
+
+    here = isinstance(cached(repo, name, revision=revision), str)
+    if not here and not constants.HF_HUB_OFFLINE:
+        try:
+            get_session().head(constants.ENDPOINT, timeout=10)
+        except Exception:  # those of the client that this release of the library uses
+            # Said at once: the library would try again and again.
+            raise errors.LocalEntryNotFoundError(f"{constants.ENDPOINT} does not answer") from None
+    return Path(hf_hub_download(repo, name, revision=revision))
 
 
 def _conversion(repo: str) -> str | None:
