@@ -54,8 +54,8 @@ move them last
 def checked_image(image: np.ndarray) -> np.ndarray:
     """One image (h, w), (h, w, 1) or (h, w, 3) as (h, w, c), if it is uint8 or finite float.
 
-    Raises ValueError for another shape, for sides under 8 pixels and for values that are missing,
-    TypeError for another type.
+    Raises ValueError for another shape, for sides under 8 pixels, for a central square of more than
+    10,000 and for values that are missing, TypeError for another type.
 
     >>> checked_image(np.full((64, 64), np.nan))
     Traceback (most recent call last):
@@ -75,6 +75,11 @@ def checked_image(image: np.ndarray) -> np.ndarray:
     bands = image if image.ndim == 3 else image[:, :, None]
     h, w, c = bands.shape
     _check_form(h, w, c, image.dtype, "an image")
+    if min(h, w) > MAX_SIDE:
+        raise ValueError(
+            f"an image's central square may have {MAX_SIDE:,} pixels a side, got {h:,} x {w:,}; "
+            "cut the object out first"
+        )
     missing = _missing(bands)
     if missing is not None:
         count = np.count_nonzero(missing)
@@ -96,7 +101,7 @@ def square(image: np.ndarray, size: int, resample: Resample = "bilinear") -> np.
     Pillow resizes it without aliasing: uint8 images as RGB, float ones band by band in float32.
     One band is repeated to three. A square of that size already keeps its pixels as they are, so
     a second call changes nothing. Float images within 0 and 1 stay within. Raises as
-    `checked_image` does, and ValueError for a square of more than 10,000 pixels a side.
+    `checked_image` does.
 
     >>> square(np.zeros((100, 80), np.uint8), 64).shape
     (64, 64, 3)
@@ -106,11 +111,6 @@ def square(image: np.ndarray, size: int, resample: Resample = "bilinear") -> np.
     image = checked_image(image)
     h, w, c = image.shape
     side = min(h, w)
-    if side > MAX_SIDE:
-        raise ValueError(
-            f"an image's central square may have {MAX_SIDE:,} pixels a side, got {h:,} x {w:,}; "
-            "cut the object out first"
-        )
     if image.dtype != np.uint8 and image.dtype != np.float32:
         with np.errstate(over="ignore"):
             image = image.astype(np.float32)
