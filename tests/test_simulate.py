@@ -116,6 +116,7 @@ def test_truth_says_what_makes_a_kind(every: pd.DataFrame) -> None:
     assert (by["edge_on"]["truth_inclination_deg"] > 78).all()
     assert (by["overlap"]["truth_overlap"] > 0).all()
     assert by["round"]["truth_arm_winding_deg"].isna().all()
+    assert (every["truth_separation"].isna() == (every["truth_overlap"] == 0)).all()
     assert every["truth_snr"].gt(0).all() and every["truth_pixel_arcsec"].gt(0).all()
 
 
@@ -273,3 +274,18 @@ def test_the_command_says_what_it_cannot_write(tmp_path: Path, output: str, said
     result = CliRunner().invoke(app, ["simulate", "-n", "1", "-o", str(tmp_path / output)])
     assert result.exit_code == 1 and said in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_the_example_is_what_its_seed_gives() -> None:
+    file = Path(__file__).parents[1] / "example_data" / "zoo.parquet"
+    assert file.stat().st_size < 12e6
+    metadata, stored = tables.metadata(file), tables.read(file)
+    assert metadata["simulated"] == "true" and len(stored) == int(metadata["number"]) == 5000
+    again = zoo(4, int(metadata["seed"]))
+    numbers = ["ra", "dec", *simulate.TRUTH]
+    assert again["kind"].tolist() == stored["kind"][:4].tolist()
+    np.testing.assert_allclose(again[numbers], stored[numbers][:4], rtol=1e-4)
+    # Other versions of the libraries may round otherwise.
+    assert np.abs(pictures(again["image"]) - pictures(stored["image"][:4])).mean() < 2
+    shares = stored["kind"].value_counts(normalize=True)
+    assert all(0.002 < shares[kind] < 0.02 for kind in simulate.RARE)

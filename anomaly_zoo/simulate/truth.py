@@ -111,6 +111,7 @@ def draw(kind: str, rng: Draw) -> Truth:
         bar_length=truth.bar_length if truth.bar_strength else NAN,
         ring_radius=truth.ring_radius if truth.ring_strength else NAN,
         arm_winding_deg=truth.arm_winding_deg if truth.n_arms else NAN,
+        separation=truth.separation if truth.overlap else NAN,
         position_angle_deg=float(rng.uniform(0, 180)),
         # The seeing of SDSS in r: median 1.32 arcsec.
         psf_fwhm_arcsec=float(np.clip(1.3 * math.exp(rng.normal(0, 0.14)), 0.85, 2.2)),
