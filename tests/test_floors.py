@@ -14,10 +14,11 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 
 # A file imports from lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("ids", "cache"),
-    ("posterior", "cutouts", "tables", "encoders"),
+    ("ids", "cache", "tables"),
+    ("simulate",),
+    ("posterior", "cutouts", "encoders"),
     ("representation", "catalog", "ratings"),
-    ("interest", "acquisition", "neighbours", "projection", "start", "examples", "simulate"),
+    ("interest", "acquisition", "neighbours", "projection", "start", "examples"),
     ("ranking", "sources", "parts"),
     ("session", "embedding"),
     ("ui", "autopilot", "first_cells"),
