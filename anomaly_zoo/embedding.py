@@ -14,7 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -177,6 +177,9 @@ def embed_to(
             skipped = parts.complete(overwrite)  # another process may just have finished it
             if skipped is None:
                 skipped, reused = _fill(parts, opened, encoder, workers, progress, overwrite)
+    elif parts.folder.exists():  # it was killed when all was done but to tidy up
+        with suppress(OSError), alone(path):
+            parts.discard()
     return Embedded(path, label(encoder), len(opened) - skipped, skipped, reused, encoder.d)
 
 

@@ -236,15 +236,16 @@ class Parts:
         path = self._path(number)
         try:
             with pq.ParquetFile(path) as file:
-                table, about = file.read(), file.schema_arrow.metadata
+                table, kept = file.read(), file.schema_arrow.metadata
             X = table["features"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
             ids = table["id_str"].to_numpy()
-            skipped = [Skipped(*row) for row in json.loads(about[b"skipped"])]
+            skipped = [Skipped(*row) for row in json.loads(kept[b"skipped"])]
             return Part(ids, X.reshape(len(ids), self.d), skipped)
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             path.unlink(missing_ok=True)
+            about = " ".join(str(error).split())
             raise OSError(
-                f"a finished part, {path.name}, was damaged since ({error}); run the same again "
+                f"a finished part, {path.name}, was damaged since ({about}); run the same again "
                 "and only this one is made anew"
             ) from None
 

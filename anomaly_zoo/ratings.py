@@ -156,8 +156,9 @@ class RatingLog:
     """Append-only events in an SQLite file: one transaction each, on disk before `append` returns.
 
     Without a path the log lives in memory and is gone with the process. A log belongs to one
-    representation (by its hash): opening it with another raises a ValueError. Two programs may
-    append to one file; each sees the other's events at its next append or `refresh`.
+    representation (by its hash): opening it with another raises a ValueError, which names both
+    encoders (`encoder`, "zoonet 01234567") where they differ. Two programs may append to one file;
+    each sees the other's events at its next append or `refresh`.
 
     >>> log = RatingLog(None, representation="0123456789abcdef")
     >>> log.append(Event("rate", "J1", 4.0, "eve")).seq
@@ -166,7 +167,7 @@ class RatingLog:
     ['J1']
     """
 
-    def __init__(self, path: str | Path | None, representation: str) -> None:
+    def __init__(self, path: str | Path | None, representation: str, encoder: str = "") -> None:
         if path is not None and str(path) == "":
             raise ValueError("ratings is the name of a file, got ''; leave it out to keep none")
         self.path = None if path is None else Path(path).expanduser().absolute()
@@ -175,7 +176,7 @@ class RatingLog:
         fresh = self.path is None or not self.path.exists() or self.path.stat().st_size == 0
         if fresh:
             self._engine = _open(self.path, "rwc")
-            self._create(representation)
+            self._create(representation, encoder)
         if self.path is not None:
             self._engine = _open(self.path, "rw")
         try:
@@ -190,15 +191,15 @@ class RatingLog:
             )
         if meta["representation"] != representation:
             raise ValueError(
-                f"the ratings in {self.path} belong to another representation (hash "
-                f"{meta['representation']}, this one is {representation}); open them with the "
-                "features they were made with, or start a new file and carry them over: "
+                f"the ratings in {self.path} belong to another representation: "
+                f"{_other(meta, representation, encoder)}; open them with the features they were "
+                "made with, or start a new file and carry them over: "
                 f"session = az.Session(features, ratings='new.db'); session.adopt({str(path)!r})"
             )
         self.uid = meta["uid"]
         self.refresh()
 
-    def _create(self, representation: str) -> None:
+    def _create(self, representation: str, encoder: str) -> None:
         if self.path is not None and not self.path.resolve().parent.is_dir():
             raise FileNotFoundError(
                 f"the folder of {self.path} does not exist; make it, or give another path"
@@ -209,6 +210,7 @@ class RatingLog:
                 rows = {
                     "format": _FORMAT,
                     "representation": representation,
+                    "encoder": encoder,
                     "uid": uuid.uuid4().hex,
                     "created": _now(),
                 }
@@ -274,6 +276,21 @@ class RatingLog:
                 f"{self.path} is not the file it was when it was opened; bring that one back, or "
                 "open the session again"
             )
+
+
+def _other(meta: dict[str, str], representation: str, encoder: str) -> str:
+    """What sets the representation that a file belongs to apart from this one."""
+    made = meta.get("encoder", "")
+    if made == encoder or not made or not encoder:
+        same = f", both of the encoder {encoder!r}" if encoder and made == encoder else ""
+        return (
+            f"other objects or other values (hash {meta['representation']}, this one is "
+            f"{representation}{same})"
+        )
+    same = " version of the" if made.split(" ")[0] == encoder.split(" ")[0] else ""
+    return (
+        f"they were made with features of {made!r}, these are of {encoder!r}, another{same} encoder"
+    )
 
 
 def read_events(path: str | Path) -> tuple[Event, ...]:

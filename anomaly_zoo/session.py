@@ -20,6 +20,7 @@ import anomaly_zoo
 from anomaly_zoo import tables
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.catalog import Catalog
+from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.interest import KERNELS, Hyperparameters, InterestModel, fit_hyperparameters
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.ranking import DESCRIPTIONS, UNITS, ranked
@@ -82,10 +83,13 @@ class Session:
     order; `ratings` the path of a ratings file (made when missing; without one, ratings live in
     memory). The same file and seed resume the same State and the same next object. More than
     `components` dimensions are reduced by PCA with one global scale. `kernel` is "rq" or "matern";
-    `acquisition` a rule of anomaly_zoo.acquisition or any function with their signature.
+    `acquisition` a rule of anomaly_zoo.acquisition or any function with their signature. `encoder`
+    is the one that made the features, for the images that are compared with them: it must be the
+    same in name and version. Features without their encoder at hand need none.
 
-    Raises ValueError where catalogue and representation do not hold the same objects, or where the
-    ratings file belongs to another representation.
+    Raises ValueError where catalogue and representation do not hold the same objects, where the
+    ratings file belongs to another representation (with both encoders, where those differ), or
+    where `encoder` is another than that of the features.
 
     >>> import numpy as np, anomaly_zoo as az
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
@@ -109,11 +113,15 @@ class Session:
         components: int = 100,
         kernel: str = "rq",
         acquisition: Callable[..., np.ndarray] = expected_improvement,
+        encoder: Encoder | None = None,
     ) -> None:
         _check_settings(representation, catalog, seed, components, kernel, acquisition)
+        if encoder is not None:
+            _check_encoder(encoder, representation)
+        self.encoder = encoder
         self.representation = representation
         self.catalog = None if catalog is None else _aligned(catalog, representation)
-        self.log = RatingLog(ratings, representation.hash)
+        self.log = RatingLog(ratings, representation.hash, representation.encoder)
         self.seed = seed
         self.rater = str(rater) if rater is not None else _login()
         self.space = representation.pca(min(components, representation.d))
@@ -448,6 +456,31 @@ def _check_settings(
         raise TypeError(
             f"acquisition is a function, such as az.acquisition.greedy, got {acquisition!r}"
         )
+
+
+def _check_encoder(encoder: object, representation: Representation) -> None:
+    """Refuse an encoder whose vectors do not lie among those of the representation."""
+    if isinstance(encoder, type) or not all(hasattr(encoder, n) for n in ("name", "version", "d")):
+        raise TypeError(f"expected an encoder such as az.encoders.Pixels(), got {encoder!r}")
+    given: Any = encoder
+    mine, theirs = label(given), representation.encoder
+    if mine == theirs and given.d == representation.d:
+        return
+    if not theirs:
+        raise ValueError(
+            f"the features do not say which encoder made them, so {mine!r} may be another; if you "
+            f"know that it did: az.Representation(ids, X, encoder={mine!r})"
+        )
+    if mine == theirs:
+        raise ValueError(
+            f"the encoder {mine!r} gives {given.d} features an image, the representation has "
+            f"{representation.d}; give the features as they came from the encoder"
+        )
+    same = " version of the" if given.name == theirs.split(" ")[0] else ""
+    raise ValueError(
+        f"the features were made with {theirs!r}, the encoder given is {mine!r}, another{same} "
+        "encoder; embed the images anew with it (az.embed(catalog, encoder)), or leave encoder= out"
+    )
 
 
 def _aligned(catalog: Catalog, representation: Representation) -> Catalog:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,37 @@ def test_another_representation_is_refused_with_what_to_do(tmp_path: Path) -> No
     with pytest.raises(ValueError, match=r"another representation.*adopt"):
         RatingLog(tmp_path / "r.db", "f" * 16)
     assert len(RatingLog(tmp_path / "r.db", HASH).events) == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "opened", "said"),
+    [
+        ("zoonet 11111111", "zoonet 22222222", "another version of the encoder"),
+        ("zoonet 11111111", "pixels 33333333", "another encoder"),
+        ("zoonet 11111111", "zoonet 11111111", "both of the encoder 'zoonet 11111111'"),
+        ("", "zoonet 11111111", "other objects or other values"),
+        ("zoonet 11111111", "", "other objects or other values"),
+    ],
+)
+def test_the_encoders_of_both_representations_are_named(
+    tmp_path: Path, made: str, opened: str, said: str
+) -> None:
+    RatingLog(tmp_path / "r.db", HASH, made).append(Event("rate", "J1", 4.0, "eve"))
+    with pytest.raises(ValueError, match=r"another representation.*adopt") as error:
+        RatingLog(tmp_path / "r.db", "f" * 16, opened)
+    assert said in str(error.value)
+    if made and opened:
+        assert repr(made) in str(error.value) and repr(opened) in str(error.value)
+    assert len(RatingLog(tmp_path / "r.db", HASH, opened).events) == 1, "the values decide"
+
+
+def test_a_file_that_does_not_say_its_encoder_can_be_read(tmp_path: Path) -> None:
+    RatingLog(tmp_path / "r.db", HASH).append(Event("rate", "J1", 4.0, "eve"))
+    with closing(sqlite3.connect(tmp_path / "r.db")) as file, file:
+        file.execute("delete from meta where key = 'encoder'")
+    assert len(RatingLog(tmp_path / "r.db", HASH, "zoonet 11111111").events) == 1
+    with pytest.raises(ValueError, match="other objects or other values"):
+        RatingLog(tmp_path / "r.db", "f" * 16, "zoonet 11111111")
 
 
 def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -284,6 +284,46 @@ def test_ratings_of_another_representation_can_be_adopted(tmp_path: Path) -> Non
     }
 
 
+def test_ratings_made_with_another_encoder_name_both(tmp_path: Path) -> None:
+    def made_with(encoder: str, seed: int) -> az.Representation:
+        plain = features(60, seed=seed)
+        return az.Representation(plain.ids, plain.X, encoder=encoder)
+
+    az.Session(made_with("zoonet 11111111", 0), ratings=tmp_path / "r.db").rate("J0001", 4)
+    with pytest.raises(
+        ValueError, match=r"'zoonet 11111111'.*'zoonet 22222222', another version.*adopt"
+    ):
+        az.Session(made_with("zoonet 22222222", 1), ratings=tmp_path / "r.db")
+    new = az.Session(made_with("zoonet 22222222", 1), ratings=tmp_path / "new.db")
+    assert new.adopt(tmp_path / "r.db") == 1
+
+
+def test_an_encoder_given_must_be_that_of_the_features() -> None:
+    plain, pixels = features(60), az.encoders.Pixels()
+    label = az.encoders.label(pixels)
+
+    def session(made_with: str, encoder: object, d: int | None = None) -> az.Session:
+        X = plain.X if d is None else np.random.default_rng(0).normal(size=(60, d))
+        return az.Session(
+            az.Representation(plain.ids, X, encoder=made_with),
+            encoder=encoder,  # type: ignore[arg-type]
+        )
+
+    assert session(label, pixels, pixels.d).encoder is pixels
+    assert session("pixels 01234567", None).encoder is None, "no encoder is needed to rank"
+    with pytest.raises(ValueError, match=r"'pixels 01234567', .*another version of the encoder"):
+        session("pixels 01234567", pixels)
+    with pytest.raises(ValueError, match=rf"'zoobot 1', the encoder given is '{label}', another e"):
+        session("zoobot 1", pixels)
+    with pytest.raises(ValueError, match=rf"do not say which .*encoder='{label}'"):
+        session("", pixels)
+    with pytest.raises(ValueError, match=rf"gives {pixels.d} features"):
+        session(label, pixels, 7)
+    for wrong in ("pixels", az.encoders.Pixels, 7):
+        with pytest.raises(TypeError, match="expected an encoder such as"):
+            session(label, wrong)
+
+
 def test_a_failing_fit_keeps_the_rating_and_the_old_state(tmp_path: Path) -> None:
     broken = False
 
