@@ -24,6 +24,7 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 from typer.testing import CliRunner
+from waiting import until
 
 import anomaly_zoo as az
 from anomaly_zoo import cli, embedding, parts, tables
@@ -378,6 +379,7 @@ def test_a_part_damaged_within_is_noticed_when_all_are_joined(folder: Path, tmp_
 
 SCRIPT = """
 import os, signal, sys, time
+from pathlib import Path
 import numpy as np
 sys.path.insert(0, {tests!r})
 from test_embed import Mean
@@ -389,7 +391,8 @@ class Logged(Mean):
         X = super().encode(images)
         with open({log!r}, "a") as log:
             log.write(f"{{len(images)}}\\n")
-        time.sleep({pause})
+        while len(list(Path({output!r} + ".parts").glob("[0-9]*.parquet"))) >= {stop}:
+            time.sleep(0.01)  # until it is killed
         return X
 
 def die(*_):
@@ -415,12 +418,13 @@ print(done.reused)
 posix = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is of POSIX")
 
 
-def start(folder: Path, output: Path, when: str = "", pause: float = 0.0) -> subprocess.Popen[str]:
+def start(folder: Path, output: Path, when: str = "", stop: int = 99) -> subprocess.Popen[str]:
+    """A process that embeds; it hangs in the middle of a chunk when `stop` parts are there."""
     code = SCRIPT.format(
         tests=str(Path(__file__).parent),
         chunk=CHUNK,
         log=str(output.parent / "log.txt"),
-        pause=pause,
+        stop=stop,
         when=when,
         folder=str(folder),
         output=str(output),
@@ -431,6 +435,10 @@ def start(folder: Path, output: Path, when: str = "", pause: float = 0.0) -> sub
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def parts_of(output: Path) -> int:
+    return len(list(output.with_name(output.name + ".parts").glob("[0-9]*.parquet")))
 
 
 def killed(process: subprocess.Popen[str]) -> int:
@@ -448,17 +456,13 @@ def rows_encoded(output: Path) -> int:
 def test_killed_again_and_again_it_ends_with_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     (folder / "J03.png").write_bytes(b"")
     whole, output = reference(folder, tmp_path), tmp_path / "f.parquet"
-    store = tmp_path / "f.parquet.parts"
     for wanted in (1, 3, 5):
-        process = start(folder, output, pause=0.03)
-        deadline = time.monotonic() + 60
-        while len(list(store.glob("[0-9]*.parquet"))) < wanted and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
+        process = start(folder, output, stop=wanted)
+        until(lambda wanted=wanted: parts_of(output) >= wanted)
         assert killed(process) == -signal.SIGKILL
         assert not output.exists()
     before = rows_encoded(output)
-    finished = len(list(store.glob("[0-9]*.parquet")))
+    finished = parts_of(output)
     last = start(folder, output)
     out, err = last.communicate(timeout=60)
     assert last.returncode == 0, err
@@ -493,12 +497,8 @@ def test_a_second_process_is_refused_while_the_first_one_lives(
     folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "f.parquet"
-    process = start(folder, output, pause=5)
-    store = tmp_path / "f.parquet.parts" / "run.json"
-    deadline = time.monotonic() + 60
-    while not store.exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
+    process = start(folder, output, stop=0)
+    until((tmp_path / "f.parquet.parts" / "run.json").exists)
     with pytest.raises(BlockingIOError, match=rf"being written by process {process.pid} on "):
         embed_to(folder, Mean(), output, progress=False)
     done = run(cli.app, ["embed", str(folder), "-o", str(output), "--encoder", "pixels"])
