@@ -40,6 +40,7 @@ CHUNK = 2048  # rows of the source in a part
 BATCH = 128  # images encoded at a time
 TASK = 16  # images read by a thread at a time
 AHEAD = 2 * BATCH  # images read before they are needed, at most
+HELD = 64 * 2**20  # bytes of images that wait to be read
 
 
 @dataclass(frozen=True)
@@ -295,15 +296,20 @@ def _seen(
     """The images of some rows, in order, read and prepared on threads, a bounded number ahead."""
     items = itertools.chain.from_iterable(source.items(*span) for span in spans)
     ahead = max(AHEAD // TASK, 2 * threads)
-    waiting: deque[Future[list[_Seen]]] = deque()
+    waiting: deque[tuple[Future[list[_Seen]], int]] = deque()
+    held = 0
     pool = ThreadPoolExecutor(threads, thread_name_prefix="embed")
     try:
         while task := list(itertools.islice(items, TASK)):
-            waiting.append(pool.submit(_look, task, encoder))
-            if len(waiting) >= ahead:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+            size = sum(item.size for item in task)
+            waiting.append((pool.submit(_look, task, encoder), size))
+            held += size
+            while len(waiting) >= ahead or (held > HELD and len(waiting) > threads):
+                first, size = waiting.popleft()
+                held -= size
+                yield from first.result()
+        for first, _ in waiting:
+            yield from first.result()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -176,6 +176,28 @@ def test_many_images_are_never_held_at_once() -> None:
     assert most <= embedding.AHEAD + 2 * (embedding.CHUNK + embedding.BATCH)
 
 
+def test_large_images_are_read_ahead_in_small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "HELD", 100)
+    waiting = most = 0
+
+    def read() -> Image.Image:
+        nonlocal waiting
+        waiting -= 1
+        return Image.fromarray(pixels(0))
+
+    def items(start: int, stop: int) -> Iterator[Item]:
+        nonlocal waiting, most
+        for row in range(start, stop):
+            waiting += 1
+            most = max(most, waiting)
+            yield Item(ids[row], "", read, 40)
+
+    ids = np.array([f"J{i}" for i in range(200)], dtype=object)
+    features = az.embed(Source("made", "up", ids, "1", items), Mean(), workers=2, progress=False)
+    assert list(features.ids) == list(ids)
+    assert most <= 4 * embedding.TASK
+
+
 # --- images that cannot be used ------------------------------------------------------------------
 
 

@@ -214,6 +214,19 @@ def test_a_parquet_with_images_is_read_a_few_rows_at_a_time(
     assert asked == [["id_str"]], "the images were read as a whole"
 
 
+def test_a_parquet_of_one_row_group_is_not_read_as_a_whole(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).bytes(2**20)
+    images = pa.array([noise[i:] for i in range(64)])
+    columns = {"id_str": pa.array([f"J{i}" for i in range(64)]), "image": images}
+    path = tmp_path / "big.parquet"
+    pq.write_table(pa.table(columns), path, use_dictionary=False, write_batch_size=1)
+    del images, columns
+    before = pa.total_allocated_bytes()
+    items = open_source(path).items(0, 64)
+    assert next(items).size == pytest.approx(2**20, rel=1e-3)
+    assert pa.total_allocated_bytes() - before < 2**25
+
+
 def test_a_parquet_of_a_data_set_hub_keeps_bytes_and_path(tmp_path: Path) -> None:
     images = [{"bytes": encoded(i), "path": None} for i in range(N)]
     same_pictures(open_source(table(tmp_path / "zoo.parquet", image=images)))

@@ -87,7 +87,7 @@ def tar(path: Path, stretch: str) -> Source:
                 else:
                     file = archive.extractfile(member)
                     read = picture(file.read() if file else b"")
-                yield Item(ids[row], plain(names[row]), read)
+                yield Item(ids[row], plain(names[row]), read, member.size)
 
     items = streamed if compression else stored
     return Source("tar", plain(path.name), ids, digest(headers), items)

@@ -262,7 +262,7 @@ def _source(
                         if bands == "first":
                             value = np.moveaxis(value, 0, -1)
                         read = picture(value[::-1] if upwards else value)
-                    yield Item(str(ids[row]), f"{label}[{row}]", read)
+                    yield Item(str(ids[row]), f"{label}[{row}]", read, each)
 
     identity = digest([stretch, stamp, label, shape, *ids])
     return Source(kind, plain(path.name), ids, identity, items)

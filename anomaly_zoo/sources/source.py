@@ -31,6 +31,8 @@ class Item:
     where: str
     """For the reader of a table: a relative path, a row number."""
     read: Callable[[], Image.Image]
+    size: int = 0
+    """Bytes that it holds in memory until it is read."""
 
 
 @dataclass(frozen=True, eq=False)

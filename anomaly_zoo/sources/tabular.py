@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["catalogue", "table"]
 
-ROWS = 256  # images in memory at a time, as they are encoded
+ROWS = 256  # images in memory at a time, as they are encoded, at most
+BLOCK = 8 * 2**20  # bytes of them, more or less
 BUFFER = 2**20  # bytes read ahead in a column
 
 
@@ -98,7 +99,7 @@ def _parquet(
 
     try:
         with pq.ParquetFile(path) as file:
-            schema, groups = file.schema_arrow, _group_rows(file.metadata)
+            schema, metadata = file.schema_arrow, file.metadata
             found = _image_column(schema) if cutouts is None else os.fspath(cutouts)
             if found is None:
                 return None
@@ -120,15 +121,19 @@ def _parquet(
         ids = as_ids(given, what=id_column, integers=True)
     except (ValueError, TypeError) as error:
         raise type(error)(f"{plain(path.name)}: {error}") from None
-    firsts = np.concatenate([[0], np.cumsum(groups)])
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    firsts = np.concatenate([[0], np.cumsum([group.num_rows for group in groups])]).astype(int)
+    each = [_bytes(group, found) // max(group.num_rows, 1) for group in groups]
 
     def items(start: int, stop: int) -> Iterator[Item]:
-        with pq.ParquetFile(path, buffer_size=BUFFER) as file:
+        # Without these two a whole row group is read at once, which may be the whole file.
+        with pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
             for group, (first, after) in enumerate(itertools.pairwise(firsts)):
                 if after <= start or first >= stop:
                     continue
                 row = int(first)
-                for value in _values(file, group, found, int(after - first)):
+                size = max(1, min(ROWS, BLOCK // max(each[group], 1)))
+                for value in _values(file, group, found, int(after - first), size):
                     if row >= stop:
                         return
                     if row >= start:
@@ -137,22 +142,28 @@ def _parquet(
                             if isinstance(value, Exception)
                             else partial(reader.image, {found: value})
                         )
-                        yield Item(str(ids[row]), f"row {row}", read)
+                        yield Item(str(ids[row]), f"row {row}", read, each[group])
                     row += 1
 
     identity = digest([stretch, _footer(path), path.stat().st_size, id_column, found])
     return Source("catalogue", plain(path.name), ids, identity, items)
 
 
-def _group_rows(metadata: Any) -> list[int]:
-    return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+def _bytes(group: Any, column: str) -> int:
+    """The size of one column in a row group, all that is within it included."""
+    parts = [group.column(number) for number in range(group.num_columns)]
+    return sum(
+        part.total_uncompressed_size
+        for part in parts
+        if part.path_in_schema == column or part.path_in_schema.startswith(f"{column}.")
+    )
 
 
-def _values(file: Any, group: int, column: str, rows: int) -> Iterator[Any]:
+def _values(file: Any, group: int, column: str, rows: int, size: int) -> Iterator[Any]:
     """The values of one column in one row group; an error for each that cannot be read."""
     done = 0
     try:
-        for batch in file.iter_batches(ROWS, row_groups=[group], columns=[column]):
+        for batch in file.iter_batches(size, row_groups=[group], columns=[column]):
             for value in batch.column(0):
                 yield value.as_py()
                 done += 1
