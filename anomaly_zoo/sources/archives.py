@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import tarfile
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from anomaly_zoo.cutouts import MAX_BYTES, CutoutError
 from anomaly_zoo.ids import as_ids
 from anomaly_zoo.sources.files import ids_of, is_image
-from anomaly_zoo.sources.source import Item, Source, digest, picture_of, plain, unreadable
+from anomaly_zoo.sources.source import Digest, Item, Source, picture_of, plain, unreadable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,18 +39,19 @@ def tar(path: Path, stretch: str) -> Source:
     Raises ValueError where it is damaged or breaks off, has no image, or one name twice.
     """
     names: list[str] = []
-    places: list[tuple[int, int]] = []  # offset and size
+    places = array("q")  # offset and size, one after the other
     refused: dict[int, str] = {}
-    headers: list[object] = [stretch, path.stat().st_size]
+    headers = Digest()
+    headers.add(stretch, path.stat().st_size)
     compression = next(how for end, how in SUFFIXES.items() if path.name.lower().endswith(end))
     try:
         for member in _members(path, compression):
             reason = _refusal(member)
             if reason:
                 refused[len(names)] = reason
-            headers += [member.name, member.size, member.mtime]
+            headers.add(member.name, member.size, member.mtime)
             names.append(member.name)
-            places.append((member.offset_data, member.size))
+            places.extend((member.offset_data, member.size))
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -62,12 +62,11 @@ def tar(path: Path, stretch: str) -> Source:
     if not names:
         raise ValueError(f"there are no images in {plain(path.name)}")
     ids = as_ids(ids_of(names), what=f"names in {plain(path.name)}")
-    extents = np.array(places, dtype=np.int64)
     picture = picture_of(stretch)
 
     def stored(start: int, stop: int) -> Iterator[Item]:
         for row in range(start, stop):
-            offset, size = extents[row].tolist()
+            offset, size = places[2 * row : 2 * row + 2]
             read = (
                 unreadable(refused[row])
                 if row in refused
@@ -90,7 +89,7 @@ def tar(path: Path, stretch: str) -> Source:
                 yield Item(ids[row], plain(names[row]), read, member.size)
 
     items = streamed if compression else stored
-    return Source("tar", plain(path.name), ids, digest(headers), items)
+    return Source("tar", plain(path.name), ids, headers.text, items)
 
 
 class _Header(tarfile.TarInfo):

@@ -17,7 +17,7 @@ from anomaly_zoo.cutouts import CutoutError, Cutouts
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Item", "Source", "digest", "picture_of", "plain", "unreadable"]
+__all__ = ["Digest", "Item", "Source", "digest", "picture_of", "plain", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +100,34 @@ def plain(name: str | os.PathLike[str]) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+class Digest:
+    """Sixteen hex digits over pieces, bytes as they are and others as `str`, added one by one."""
+
+    def __init__(self) -> None:
+        self._made = hashlib.blake2b(digest_size=8)
+
+    def add(self, *pieces: object) -> None:
+        for piece in pieces:
+            data = (
+                bytes(piece)
+                if isinstance(piece, (bytes, bytearray, memoryview))
+                else str(piece).encode("utf-8", "surrogatepass")
+            )
+            self._made.update(b"%d:" % len(data))
+            self._made.update(data)
+
+    @property
+    def text(self) -> str:
+        return self._made.hexdigest()
+
+
 def digest(pieces: Iterable[object]) -> str:
-    """Sixteen hex digits over pieces, texts or bytes as they are and others as `str`.
+    """The `Digest` of some pieces.
 
     >>> digest(["ab", "c"]) == digest(["ab", "c"]) != digest(["a", "bc"])
     True
     """
-    made = hashlib.blake2b(digest_size=8)
+    made = Digest()
     for piece in pieces:
-        data = (
-            bytes(piece)
-            if isinstance(piece, (bytes, bytearray, memoryview))
-            else str(piece).encode("utf-8", "surrogatepass")
-        )
-        made.update(b"%d:" % len(data))
-        made.update(data)
-    return made.hexdigest()
+        made.add(piece)
+    return made.text

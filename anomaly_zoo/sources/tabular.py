@@ -30,8 +30,9 @@ BUFFER = 2**20  # bytes read ahead in a column
 def catalogue(catalog: Catalog) -> Source:
     """The objects of a Catalog with the images that `Catalog.image` gives.
 
-    A function that finds the images is called from several threads at a time. Raises ValueError
-    for a catalogue without images.
+    A function that finds the images is called from several threads at a time. The source is known
+    by its ids and the columns it uses: a change in the files or addresses that these name goes
+    unnoticed. Raises ValueError for a catalogue without images.
     """
     cutouts = catalog.cutouts
     if cutouts is None:
