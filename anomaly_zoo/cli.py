@@ -146,20 +146,20 @@ def embed(
         Path | None, typer.Option(help="Of a catalogue: the folder of its image paths.")
     ] = None,
     id_column: Annotated[
-        str | None, typer.Option(help="Of a catalogue: the column of the ids.  [default: id_str]")
+        str | None, typer.Option(help="Of a catalogue: the column of its ids, id_str by default.")
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="Of an array file with several: the one of the images.")
     ] = None,
     stretch: Annotated[
         str | None,
-        typer.Option(help="Of survey data: asinh, linear, log or zscale.  [default: asinh]"),
+        typer.Option(help="Of survey data: asinh (the default), linear, log or zscale."),
     ] = None,
     float16: Annotated[
         bool, typer.Option("--float16", help="Write numbers of half the size.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads that read images.  [default: one a core]")
+        int | None, typer.Option(min=1, help="Threads that read images; one a core by default.")
     ] = None,
     progress: Annotated[
         bool, typer.Option("--progress/--no-progress", help="Show how far it is, and how fast.")
