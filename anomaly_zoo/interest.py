@@ -12,9 +12,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache
 
 import gpytorch
 import numpy as np
@@ -23,9 +21,9 @@ from gpytorch.constraints import GreaterThan, Positive
 from gpytorch.priors import NormalPrior
 from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
-from threadpoolctl import ThreadpoolController
 
 from anomaly_zoo.posterior import Posterior
+from anomaly_zoo.threads import one_thread
 
 KERNELS = ("rq", "matern")
 NOISE_FLOOR = 1e-2  # score^2: nobody repeats their own ratings to better than 0.1
@@ -129,7 +127,7 @@ def fit_hyperparameters(
         torch.from_numpy((X - X.mean(axis=0)) / unit if len(X) else X), torch.from_numpy(y), kernel
     )
     if len(y) and np.ptp(y) > 0:
-        with _one_thread():
+        with one_thread():
             _maximise(model)
     covariance = model.covar_module
     return Hyperparameters(
@@ -222,7 +220,7 @@ class InterestModel:
         pieces = _Pieces(batches, len(self.centre), n)
 
         def work() -> None:
-            with _one_thread():
+            with one_thread():
                 score = _Scorer(self)
                 while (piece := pieces.take()) is not None:
                     first, block = piece
@@ -270,23 +268,6 @@ class _Pieces:
             for start in range(0, len(block), _CHUNK):
                 yield first + start, block[start : start + _CHUNK]
             self.done += len(block)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one core in this thread, and in this thread only.
-
-    Its own threads cost more than they give for matrices of this size, on a busy machine ten times
-    as much; scoring has a worker a core instead.
-    """
-    torch.get_num_threads()  # torch's own setting of a new thread has to come first
-    with _controller().limit(limits=1, user_api="openmp"):
-        yield
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 class _Scorer:

@@ -14,14 +14,14 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 
 # A file imports from lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("ids", "cache", "tables"),
+    ("ids", "cache", "tables", "threads", "deep_field"),
     ("simulate",),
     ("posterior", "cutouts", "encoders"),
     ("representation", "catalog", "ratings"),
-    ("interest", "acquisition", "neighbours", "projection", "start", "examples"),
+    ("interest", "acquisition", "neighbours", "projection", "start"),
     ("ranking", "sources", "parts"),
     ("session", "embedding"),
-    ("ui", "autopilot", "first_cells"),
+    ("ui", "autopilot", "first_cells", "examples"),
     ("lab",),
     ("", "cli"),
 )
