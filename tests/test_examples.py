@@ -6,20 +6,41 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from anomaly_zoo import examples
+from anomaly_zoo import deep_field, examples
 from anomaly_zoo.cache import cache_folder
-from anomaly_zoo.encoders import Pixels
+from anomaly_zoo.catalog import Catalog
+from anomaly_zoo.encoders import Pixels, Zoonet, label
+from anomaly_zoo.encoders.images import checked, prepared, square, unit
 from anomaly_zoo.examples import Example, hubble
 from anomaly_zoo.representation import Representation
 
 pytest.importorskip("photutils")
 pytest.importorskip("skimage")
+
+
+class Corner:
+    """A quick encoder: the image itself at 8 x 8 pixels."""
+
+    name, size, d = "corner", 8, 192
+
+    def __init__(self, version: str = "00000001") -> None:
+        self.version = version
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return square(image, self.size)
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        return unit(prepared(self, checked(images))).reshape(len(images), -1)
+
+
+CORNER = Corner()
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +53,7 @@ def made(cache: Path) -> Example:
     """The example made from nothing: the one slow step, taken once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANOMALY_ZOO_CACHE", str(cache))
-        return hubble(progress=False)
+        return hubble(progress=False, encoder=CORNER)
 
 
 @pytest.fixture
@@ -48,23 +69,21 @@ def cached(made: Example, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.fixture
-def no_making(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise AssertionError("made anew, though it is in the cache")
-
-    monkeypatch.setattr(examples, "_make_hubble", fail)
-
-
-@pytest.fixture
-def quick_making(made: Example, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stands in for the slow making, and notes each call."""
+def makings(made: Example, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes each making, and stands in for the slow one."""
     calls: list[str] = []
+    embed = examples.embedding.embed
 
-    def make(*_: object) -> tuple[pd.DataFrame, Representation]:
-        calls.append("made")
-        return made.catalog.table, made.features
+    def galaxies(*_: object) -> pd.DataFrame:
+        calls.append("galaxies")
+        return made.catalog.table
 
-    monkeypatch.setattr(examples, "_make_hubble", make)
+    def noted(*args: Any, **options: Any) -> Representation:
+        calls.append("features")
+        return embed(*args, **options)
+
+    monkeypatch.setattr(deep_field, "galaxies", galaxies)
+    monkeypatch.setattr(examples.embedding, "embed", noted)
     return calls
 
 
@@ -82,14 +101,14 @@ def test_about_a_thousand_galaxies_with_the_same_ids_in_both(made: Example) -> N
 
 
 def test_says_where_it_is_from(made: Example) -> None:
-    assert made.catalog.name == "Hubble eXtreme Deep Field"
-    assert made.features.name == "hubble-pixels"
-    assert made.features.encoder == f"pixels {Pixels().version}"
+    assert made.catalog.name == made.features.name == "Hubble eXtreme Deep Field"
+    assert made.features.encoder == "corner 00000001"
     assert "NASA, ESA" in examples.HUBBLE_CREDIT
 
 
 def test_columns_are_finite_and_within_their_ranges(made: Example) -> None:
     table = made.catalog.table
+    assert tuple(table.columns) == deep_field.COLUMNS
     numbers = table.drop(columns=["id_str", "image"])
     assert np.isfinite(numbers.to_numpy(dtype=float)).all()
     assert not {"ra", "dec"} & set(table)
@@ -139,15 +158,18 @@ def test_known_galaxies_are_found(made: Example) -> None:
 
 def test_features_are_finite_all_different_and_those_of_the_stored_images(made: Example) -> None:
     X = made.features.X
-    assert X.shape == (len(made.catalog), Pixels().d)
+    assert X.shape == (len(made.catalog), CORNER.d)
     assert np.isfinite(X).all()
     assert len(np.unique(X, axis=0)) == len(X)
     images = np.stack([np.asarray(made.catalog.image(id)) for id in made.catalog.ids[:20]])
-    np.testing.assert_allclose(Pixels().encode(images), X[:20], atol=1e-3)
+    np.testing.assert_allclose(CORNER.encode(images), X[:20], atol=1e-6)
 
 
-def test_neighbours_of_edge_on_galaxies_are_not_round_and_the_reverse(made: Example) -> None:
-    table, X = made.catalog.table, made.features.pca(50).X
+def test_neighbours_of_edge_on_galaxies_are_not_round_and_the_reverse(
+    made: Example, cached: Path
+) -> None:
+    pixels = hubble(progress=False, encoder=Pixels())
+    table, X = pixels.catalog.table, pixels.features.pca(50).X
     thin = (table["ellipticity"] > 0.55).to_numpy() & (table["area_px"] > 60).to_numpy()
     ball = (table["ellipticity"] < 0.15).to_numpy() & (table["area_px"] > 60).to_numpy()
     assert min(thin.sum(), ball.sum()) >= 20
@@ -158,29 +180,38 @@ def test_neighbours_of_edge_on_galaxies_are_not_round_and_the_reverse(made: Exam
     assert thin[nearest[thin]].mean() > 3 * thin.mean()
 
 
+def test_zoonet_is_the_encoder_unless_another_is_given(
+    made: Example, cached: Path, makings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Catalog(made.catalog.table[:4], name="few")
+    monkeypatch.setattr(examples, "_hubble_catalog", lambda file: few)
+    assert hubble(progress=False).features.encoder == label(Zoonet())
+    assert makings == ["features"]
+
+
 def test_second_time_it_is_read_from_the_cache(
-    made: Example, cached: Path, no_making: None, capsys: pytest.CaptureFixture[str]
+    made: Example, cached: Path, makings: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert len(list(cached.iterdir())) == 2
-    assert same(hubble(), made)
-    assert hubble().catalog.name == made.catalog.name
-    assert hubble().features.encoder == made.features.encoder
+    again = hubble(encoder=CORNER)
+    assert same(again, made)
+    assert makings == []
+    assert again.catalog.name == made.catalog.name
+    assert again.features.encoder == made.features.encoder
     assert capsys.readouterr() == ("", "")
 
 
 def test_made_again_it_is_the_same(made: Example, capfd: pytest.CaptureFixture[str]) -> None:
-    table, features = examples._make_hubble(Pixels(), progress=False)
-    assert table.equals(made.catalog.table)
-    assert features.hash == made.features.hash
+    assert deep_field.galaxies(progress=False).equals(made.catalog.table)
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("part", ["catalog", "features"])
 @pytest.mark.parametrize("damage", ["truncated", "empty", "other", "gone", "folder"])
 def test_broken_cache_is_made_anew(
-    part: str, damage: str, made: Example, cached: Path, quick_making: list[str]
+    part: str, damage: str, made: Example, cached: Path, makings: list[str]
 ) -> None:
-    (file,) = cached.glob(f"hubble-*-{part}.parquet")
+    (file,) = cached.glob(f"hubble-{part}-*.parquet")
     content = file.read_bytes()
     if damage == "truncated":
         file.write_bytes(content[: len(content) // 2])
@@ -193,53 +224,66 @@ def test_broken_cache_is_made_anew(
     if damage == "folder":
         file.mkdir()
         with pytest.warns(UserWarning, match="could not be kept"):
-            assert same(hubble(progress=False), made)
+            assert same(hubble(progress=False, encoder=CORNER), made)
         file.rmdir()
         return
-    assert same(hubble(progress=False), made)
-    assert quick_making == ["made"]
-    assert same(hubble(progress=False), made)
-    assert quick_making == ["made"]
+    assert same(hubble(progress=False, encoder=CORNER), made)
+    remade = ["galaxies" if part == "catalog" else "features"]
+    assert makings == remade
+    assert same(hubble(progress=False, encoder=CORNER), made)
+    assert makings == remade
     assert sorted(path.suffix for path in cached.iterdir()) == [".parquet", ".parquet"]
 
 
 def test_features_of_other_galaxies_are_not_taken(
-    made: Example, cached: Path, quick_making: list[str]
+    made: Example, cached: Path, makings: list[str]
 ) -> None:
-    (file,) = cached.glob("hubble-*-features.parquet")
+    (file,) = cached.glob("hubble-features-*.parquet")
     made.features.only(made.features.ids[::-1]).write(file)
-    assert same(hubble(progress=False), made)
-    assert quick_making == ["made"]
+    assert same(hubble(progress=False, encoder=CORNER), made)
+    assert makings == ["features"]
+
+
+def test_another_version_of_the_encoder_makes_only_the_features_anew(
+    made: Example, cached: Path, makings: list[str]
+) -> None:
+    newer = hubble(progress=False, encoder=Corner("00000002"))
+    assert newer.features.encoder == "corner 00000002"
+    assert makings == ["features"]
+    assert len(list(cached.iterdir())) == 3
+    hubble(progress=False, encoder=Corner("00000002"))
+    assert same(hubble(progress=False, encoder=CORNER), made)
+    assert makings == ["features"], "each is kept"
 
 
 def test_other_settings_are_kept_apart(
-    cached: Path, quick_making: list[str], monkeypatch: pytest.MonkeyPatch
+    cached: Path, makings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(examples.HUBBLE, "threshold", 5.0)
-    hubble(progress=False)
-    assert quick_making == ["made"]
+    monkeypatch.setitem(deep_field.SETTINGS, "threshold", 5.0)
+    hubble(progress=False, encoder=CORNER)
+    assert makings == ["galaxies", "features"]
     assert len(list(cached.iterdir())) == 4
 
 
 def test_a_cache_that_cannot_be_written_only_warns(
-    made: Example, tmp_path: Path, quick_making: list[str], monkeypatch: pytest.MonkeyPatch
+    made: Example, tmp_path: Path, makings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("ANOMALY_ZOO_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.warns(UserWarning, match="set ANOMALY_ZOO_CACHE to a folder") as caught:
-        assert same(hubble(progress=False), made)
+        assert same(hubble(progress=False, encoder=CORNER), made)
     assert len(caught) == 1
     assert caught[0].filename == __file__
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
 def test_a_read_only_cache_only_warns(
-    made: Example, tmp_path: Path, quick_making: list[str], monkeypatch: pytest.MonkeyPatch
+    made: Example, tmp_path: Path, makings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o500)
     monkeypatch.setenv("ANOMALY_ZOO_CACHE", str(tmp_path))
     with pytest.warns(UserWarning, match="could not be kept"):
-        assert same(hubble(progress=False), made)
+        assert same(hubble(progress=False, encoder=CORNER), made)
 
 
 def test_without_photutils_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +292,7 @@ def test_without_photutils_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(examples, "version", missing)
+    monkeypatch.setattr(deep_field, "version", missing)
     with pytest.raises(ImportError, match=r"pip install 'anomaly-zoo\[lab\]'"):
         hubble()
 
@@ -258,12 +302,12 @@ def test_progress_goes_to_a_bar(
 ) -> None:
     """The real making, with its slow parts replaced."""
     table = made.catalog.table
-    monkeypatch.setattr(examples, "_detect", lambda *_: (None, None, None))
-    monkeypatch.setattr(examples, "_deblend", lambda *_: None)
-    monkeypatch.setattr(examples, "_measure", lambda *_: None)
-    monkeypatch.setattr(examples, "_select", lambda *_: table[:3])
-    monkeypatch.setattr(examples, "_cutouts", lambda *_: list(table["image"][:3]))
-    examples._make_hubble(Pixels(), True)
+    monkeypatch.setattr(deep_field, "_detect", lambda *_: (None, None, None))
+    monkeypatch.setattr(deep_field, "_deblend", lambda *_: None)
+    monkeypatch.setattr(deep_field, "_measure", lambda *_: None)
+    monkeypatch.setattr(deep_field, "_select", lambda *_: table[:3])
+    monkeypatch.setattr(deep_field, "_cutouts", lambda *_: list(table["image"][:3]))
+    deep_field.galaxies(progress=True)
     written = capsys.readouterr()
     assert written.out == ""
     assert "Hubble eXtreme Deep Field" in written.err
