@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
 from jupyter_page import ALL_RUN, CANVASES, KERNEL_READY, RUN_ALL, Lab, OpenNotebook
@@ -305,6 +306,22 @@ def test_nothing_is_rated_unseen_and_one_tool_of_two_stays(notebook: Open, lab: 
     assert opened.problems == []
 
 
+def test_from_a_folder_of_images_to_galaxies_to_rate(notebook: Open, lab: Lab) -> None:
+    path = Path(__file__).parents[1] / "notebooks" / "02_bring_your_own_images.ipynb"
+    cells = nbformat.read(path, as_version=4).cells
+    opened = notebook("bring.ipynb", [c.source for c in cells if c.cell_type == "code"])
+    page = opened.page
+    page.wait_for_selector(".jp-OutputArea img")  # the ten best, in a row
+    ready(page)
+    ids = press(page, "503")
+    assert set(ids) <= {file.stem for file in (lab.folder / "zoo_images").iterdir()}
+    until(lambda: [e.id_str for e in acts(lab.folder / "my_ratings.db")] == ids)
+    until(lambda: rated(page) == 3)
+    assert page.inner_text(".az-subtitle") == "zoo_images · 600 galaxies"
+    assert "Error" not in page.inner_text(".jp-Notebook")
+    assert opened.problems == []
+
+
 NASTY = """
 import io, numpy as np, pandas as pd, anomaly_zoo as az
 from PIL import Image
@@ -363,7 +380,7 @@ def test_the_lab_command_opens_on_galaxies_to_rate(chromium: Any, tmp_path: Path
         page.wait_for_selector('.az-status[data-level="ready"]')
         ids = press(page, "3150")  # nothing was clicked, nothing was run by hand
         until(lambda: rated(page) == 4)
-        assert [e.id_str for e in acts(folder / "hubble_ratings.db")] == ids
+        assert [e.id_str for e in acts(folder / "hubble.db")] == ids
         box = page.locator(".az-root").bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] <= 900, "the whole tool is in view"
         assert page.locator(".Toastify__toast, .jp-Dialog").count() == 0

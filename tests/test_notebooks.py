@@ -16,7 +16,8 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS[0].name == "01_find_anomalies.ipynb"
+    names = [path.name for path in NOTEBOOKS]
+    assert names == ["01_find_anomalies.ipynb", "02_bring_your_own_images.ipynb"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -70,13 +71,30 @@ def test_runs_from_top_to_bottom_and_again(
             resources={"metadata": {"path": str(tmp_path)}},
         )
         client.execute()  # raises CellExecutionError with the traceback of the cell
-        assert list(cache.iterdir()), "the galaxies are kept for the next time"
         outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
         assert not [o for o in outputs if o.output_type == "error"]
         warned = [o.text for o in outputs if o.get("name") == "stderr" and "Warning" in o.text]
         assert not warned
+    assert any("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for o in outputs)
     if path.stem == "01_find_anomalies":
-        assert any("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for o in outputs)
-        assert (tmp_path / "hubble_ratings.db").is_file()
+        assert list(cache.glob("hubble-*")), "the galaxies are kept for the next time"
+        assert (tmp_path / "hubble.db").is_file()
         written = pd.read_csv(tmp_path / "anomalies.csv", comment="#")
         assert written["rank"].tolist() == list(range(1, 11))
+    if path.stem == "02_bring_your_own_images":
+        assert len(list((tmp_path / "zoo_images").glob("*.jpg"))) == 600
+        assert any("image/png" in o.get("data", {}) for o in outputs), "the ten best"
+        assert (tmp_path / "my_ratings.db").is_file()
+        written = pd.read_csv(tmp_path / "my_anomalies.csv", comment="#")
+        assert written["rank"].tolist() == list(range(1, 601))
+        names = {p.name for p in tmp_path.iterdir()} - {".ipynb_checkpoints", path.name}
+        assert names == {"zoo_images", "features.parquet", "my_ratings.db", "my_anomalies.csv"}
+
+
+def test_cells_that_run_at_the_start_come_first_and_show_the_tool_last() -> None:
+    for path in NOTEBOOKS:
+        notebook = nbformat.read(path, as_version=4)
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        start = ["start" in cell.metadata.get("tags", []) for cell in cells]
+        assert start == sorted(start, reverse=True)
+        assert cells[sum(start) - 1].source.endswith("az.explore(session)")

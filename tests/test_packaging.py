@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXTRAS = sorted(PROJECT["optional-dependencies"].keys() - {"test"})
+EXAMPLES = ("zoo.parquet", "zoo_features.parquet")
 FOLDERS = {"anomaly_zoo", "notebooks", "widgets", "tests", "example_data", "binder"}
 FILES = {
     *("pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "conftest.py", "constraints.txt"),
@@ -228,7 +229,7 @@ def build(source: Path, kind: str, folder: Path) -> Path:
     return built
 
 
-def test_wheel_carries_widgets_and_notebooks_also_by_way_of_the_sdist(tmp_path: Path) -> None:
+def test_wheel_carries_what_is_beside_the_package_also_from_the_sdist(tmp_path: Path) -> None:
     # Two wheels of the same tree: built at once, and from the sdist.
     with tarfile.open(build(ROOT, "sdist", tmp_path / "sdist")) as archive:
         archive.extractall(tmp_path / "source", filter="data")
@@ -242,28 +243,42 @@ def test_wheel_carries_widgets_and_notebooks_also_by_way_of_the_sdist(tmp_path: 
         *(p.relative_to(ROOT).as_posix() for p in (ROOT / "anomaly_zoo").rglob("*.py")),
         *(f"anomaly_zoo/widgets/{p.name}" for p in (ROOT / "widgets").glob("*.*")),
         *(f"anomaly_zoo/notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb")),
+        *(f"anomaly_zoo/example_data/{name}" for name in EXAMPLES),
     }
     assert expected <= names["direct"]
     assert any(n.startswith("anomaly_zoo/widgets/") and n.endswith(".js") for n in expected)
     shipped = {".py", ".js", ".css", ".ipynb", ".typed"}
+    data = {"anomaly_zoo/encoders/zoonet.safetensors", "anomaly_zoo/encoders/zoonet.md"}
     strangers = {
         n
-        for n in names["direct"]
+        for n in names["direct"] - expected - data
         if not n.startswith("anomaly_zoo/") or Path(n).suffix not in shipped
     }
     assert not strangers, "only the package is installed, and nobody's ratings"
 
 
-def test_installed_package_finds_its_notebooks_without_the_checkout(tmp_path: Path) -> None:
+def test_installed_package_finds_what_it_ships_without_the_checkout(tmp_path: Path) -> None:
     with zipfile.ZipFile(build(ROOT, "wheel", tmp_path / "wheel")) as wheel:
         wheel.extractall(tmp_path / "installed")
-    code = "import anomaly_zoo.lab as lab; print(lab.shipped_notebooks())"
+    code = (
+        "from anomaly_zoo import examples, lab\n"
+        "print(lab.shipped_notebooks())\n"
+        f"for name in {EXAMPLES}: print(examples._shipped(name))\n"
+        "print(len(examples.zoo(progress=False).features))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(tmp_path / "installed"),
+            "ANOMALY_ZOO_CACHE": str(tmp_path / "cache"),
+        },
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == str(tmp_path / "installed" / "anomaly_zoo" / "notebooks")
+    package = tmp_path / "installed" / "anomaly_zoo"
+    examples = [str(package / "example_data" / name) for name in EXAMPLES]
+    assert done.stdout.splitlines() == [str(package / "notebooks"), *examples, "5000"]
+    assert not list(tmp_path.glob("cache/*")), "the features that ship are taken, not made again"
