@@ -48,6 +48,8 @@ def run_first_cells(
         connection_file=str(Path(jupyter_runtime_dir()) / f"kernel-{kernel}.json")
     )
     client.load_connection_file()
+    # By default a kernel that is slow to start is taken for dead after a second.
+    client.hb_channel.time_to_dead = 60.0
     client.start_channels()
     try:
         client.wait_for_ready(timeout=60)
