@@ -424,6 +424,18 @@ def test_arrays_have_their_ids_beside_them(tmp_path: Path, write: Writer) -> Non
         open_source(path, dataset="cats")
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_zarr_of_other_values_is_another_source(tmp_path: Path, zarr_format: Any) -> None:
+    path = tmp_path / "zoo.zarr"
+    array = zarr.create_array(
+        str(path), data=STACK, chunks=(5, *STACK.shape[1:]), zarr_format=zarr_format
+    )
+    before = open_source(path).identity
+    assert open_source(path).identity == before
+    array[3] = 255 - STACK[3]
+    assert open_source(path).identity != before
+
+
 @pytest.mark.parametrize("write", [in_hdf5, in_zarr])
 def test_several_arrays_are_listed(tmp_path: Path, write: Writer) -> None:
     path = write(tmp_path, {"a": STACK, "b": STACK})
@@ -445,7 +457,7 @@ def test_shapes_that_are_no_images(
 
 @pytest.mark.parametrize("write", [in_hdf5, in_zarr])
 def test_ids_that_are_there_twice(tmp_path: Path, write: Writer) -> None:
-    with pytest.raises(ValueError, match="more than once"):
+    with pytest.raises(ValueError, match=r"zoo\.\w+: ids: 1 id is there more than once"):
         open_source(write(tmp_path, {"images": STACK, "ids": np.array(["J1"] * N)}))
 
 
@@ -534,7 +546,7 @@ def test_a_fits_table_is_a_catalogue_and_one_image_is_no_source(
     ).write(tmp_path / "zoo.fits")
     same_pictures(open_source(tmp_path / "zoo.fits", root=folder))
     fits.writeto(tmp_path / "one.fits", np.zeros((24, 24)))
-    with pytest.raises(ValueError, match=r"one\.fits"):
+    with pytest.raises(ValueError, match=r"one\.fits is one image; give the folder"):
         open_source(tmp_path / "one.fits")
     cube = fits.ImageHDU(np.zeros((3, 9, 9)))
     fits.HDUList([fits.PrimaryHDU(), cube, cube.copy()]).writeto(tmp_path / "two.fits")
@@ -558,6 +570,10 @@ def test_what_is_no_source(folder: Path, tmp_path: Path) -> None:
         open_source("https://example.org/{id_str}.jpg")
     with pytest.raises(TypeError, match=r"expected a folder of images.* got int"):
         open_source(7)
+    with pytest.raises(TypeError, match=r"got DataFrame; give az\.Catalog"):
+        open_source(pd.DataFrame({"id_str": ["J1"]}))
+    with pytest.raises(TypeError, match=r"got ndarray; save it"):
+        open_source(STACK)
     with pytest.raises(ValueError, match="stretch: expected one of"):
         open_source(folder, stretch="sqrt")
 

@@ -74,7 +74,12 @@ def open_source(
             return files.listed(source, stretch)
         source = source[0]
     if not isinstance(source, (str, os.PathLike)):
-        raise TypeError(f"expected {_KINDS}, got {type(source).__name__}")
+        what = type(source).__name__
+        hint = {
+            "DataFrame": "; give az.Catalog(table), with cutouts= where it has no column of images",
+            "ndarray": "; save it with np.save, or give images to the encoder: encoder.encode(X)",
+        }
+        raise TypeError(f"expected {_KINDS}, got {what}{hint.get(what, '')}")
     path, name = Path(source).expanduser(), Path(source).name.lower()
     if "://" in str(source):
         raise ValueError(

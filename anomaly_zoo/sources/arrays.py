@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from anomaly_zoo.ids import as_ids
-from anomaly_zoo.sources.source import Item, Source, digest, picture_of, plain, unreadable
+from anomaly_zoo.sources.source import Digest, Item, Source, digest, picture_of, plain, unreadable
 
 __all__ = ["fits_cube", "hdf5", "is_zarr", "npy", "zarr"]
 
@@ -60,7 +60,8 @@ def hdf5(path: Path, dataset: str | None, stretch: str) -> Source:
             array, name = _chosen(found, dataset, path)
             if array.external:
                 raise ValueError(f"{plain(path.name)}: the values of {name!r} are in another file")
-            yield _Cube(array, name, _beside(found, name, len(array)), (array.chunks or (1,))[0])
+            ids = _beside(found, name, len(array), path)
+            yield _Cube(array, name, ids, (array.chunks or (1,))[0])
 
     return _source("HDF5", path, opened, stretch, _stamp(path))
 
@@ -86,10 +87,9 @@ def zarr(path: Path, dataset: str | None, stretch: str) -> Source:
                 _gather(root, "", found)
                 array, name = _chosen(found, dataset, path)
             stored = getattr(array, "shards", None) or array.chunks
-            yield _Cube(array, name, _beside(found, name, array.shape[0]), stored[0])
+            yield _Cube(array, name, _beside(found, name, array.shape[0], path), stored[0])
 
-    stamps = [_stamp(file) for file in sorted(path.rglob("*")) if file.name.startswith((".z", "z"))]
-    return _source("Zarr", path, opened, stretch, [_stamp(path), stamps])
+    return _source("Zarr", path, opened, stretch, _stamps(path))
 
 
 def _gather(group: Any, prefix: str, found: dict[str, Any]) -> None:
@@ -117,7 +117,8 @@ def fits_cube(path: Path, dataset: str | None, stretch: str) -> Source | None:
     """A FITS image (n, h, w) or (n, 3, h, w), with the ids of a table beside it if there is one.
 
     `dataset` names the extension. Rows are drawn from the bottom up. None where the file holds no
-    image of three axes or more, raises ValueError where one cannot be used.
+    image of three axes or more but perhaps a table. Raises ValueError where a cube cannot be used,
+    and for a single image.
     """
     from astropy.io import fits
 
@@ -147,6 +148,8 @@ def _fits(hdus: Any, dataset: str | None, path: Path) -> _Cube | None:
     if not cubes:
         if dataset is not None:
             raise ValueError(f"{plain(path.name)} has no cube of images {dataset!r}")
+        if all(hdu.is_image for hdu in hdus) and any(hdu.shape for hdu in hdus):
+            raise ValueError(f"{plain(path.name)} is one image; give the folder that it is in")
         return None
     if len(cubes) > 1:
         raise ValueError(
@@ -213,13 +216,14 @@ def _chosen(found: dict[str, Any], dataset: str | None, path: Path) -> tuple[Any
     return found[chosen[0]], chosen[0]
 
 
-def _beside(found: dict[str, Any], name: str, n: int) -> Any:
+def _beside(found: dict[str, Any], name: str, n: int, path: Path) -> Any:
     """The ids that lie beside the images or at the top of the file, None where there are none."""
     folder = name.rpartition("/")[0]
     places = [f"{folder}/" if folder else "", ""]
     for key in (place + ids for place in places for ids in IDS):
         if key in found and tuple(found[key].shape) == (n,):
-            return as_ids(np.asarray(found[key][:]).astype(object), what=key, integers=True)
+            ids = np.asarray(found[key][:]).astype(object)
+            return as_ids(ids, what=f"{plain(path.name)}: {plain(key)}", integers=True)
     return None
 
 
@@ -298,6 +302,17 @@ def _block(array: Any, rows: range) -> list[Any]:
             except Exception as error:
                 values.append(error)
         return values
+
+
+def _stamps(folder: Path) -> str:
+    """Size and time of all files in a folder and below it, as one short text."""
+    made = Digest()
+    for at, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(at, name)
+            made.add(file.relative_to(folder).as_posix(), *_stamp(file))
+    return made.text
 
 
 def _stamp(path: Path) -> tuple[int, int]:
