@@ -196,7 +196,8 @@ def embed(
         said = f"Embedded {done.n:,} images"
     said += f", {done.d} features of {done.encoder} each"
     if done.table is not None:
-        said += f"; {done.skipped:,} were skipped, {done.table.name} says why"
+        were = "was" if done.skipped == 1 else "were"
+        said += f"; {done.skipped:,} {were} skipped, {done.table.name} says why"
     typer.echo(f"{said}: {output}")
 
 
@@ -217,8 +218,8 @@ def simulate(
 
     try:
         simulation.save(output, number, seed, size=size, workers=workers)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        _fail(" ".join(str(error).split()))
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        _fail(" ".join(str(error).split()) or type(error).__name__)
     typer.echo(f"Simulated {number:,} galaxies: {output}")
 
 

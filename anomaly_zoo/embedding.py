@@ -18,6 +18,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from anomaly_zoo.cutouts import CutoutError
 from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.parts import Part, Parts, Skipped, alone, skipped_table
 from anomaly_zoo.representation import Representation
-from anomaly_zoo.sources import Source, open_source
+from anomaly_zoo.sources import Item, Source, open_source
 
 if TYPE_CHECKING:
     from anomaly_zoo.catalog import Catalog
@@ -85,10 +86,12 @@ def embed(
     `anomaly_zoo.encoders` or what `encoders.named` takes; zoonet by default. The encoder is shown
     the RGB picture that the viewer shows.
 
-    With `output` (.parquet) memory does not grow with the images, and finished parts are kept
-    beside it while it is made: broken off at any moment, the same call goes on where it was and
-    gives the same file. A file that is whole is read and nothing is done; one of another run
-    (other images, encoder or version) is an error unless `overwrite`. `half` keeps float16 numbers.
+    With `output` (.parquet) memory holds the ids and a few images until the features are read
+    back at the end, and finished parts are kept beside it while it is made: broken off at any
+    moment, the same call goes on where it was and gives the same file. A file that is whole is
+    read and nothing is done; one of another run (other images, encoder or version) is an error
+    unless `overwrite`. Images that a catalogue only names, as paths or addresses, are known by
+    their names: a change within them goes unnoticed. `half` keeps float16 numbers.
 
     Images that cannot be used never stop it: a UserWarning says how many and why, and
     ``features.skipped.csv`` beside the output lists each with its reason. `workers` is the number
@@ -299,10 +302,11 @@ def _seen(
     waiting: deque[tuple[Future[list[_Seen]], int]] = deque()
     held = 0
     pool = ThreadPoolExecutor(threads, thread_name_prefix="embed")
+    stopped = Event()
     try:
-        while task := list(itertools.islice(items, TASK)):
+        for task in _tasks(items):
             size = sum(item.size for item in task)
-            waiting.append((pool.submit(_look, task, encoder), size))
+            waiting.append((pool.submit(_look, task, encoder, stopped), size))
             held += size
             while len(waiting) >= ahead or (held > HELD and len(waiting) > threads):
                 first, size = waiting.popleft()
@@ -311,12 +315,32 @@ def _seen(
         for first, _ in waiting:
             yield from first.result()
     finally:
+        stopped.set()  # an image from the web may take half a minute: no thread begins another
         pool.shutdown(cancel_futures=True)
 
 
-def _look(items: list[Any], encoder: Encoder) -> list[_Seen]:
-    seen = []
+def _tasks(items: Iterator[Item]) -> Iterator[list[Item]]:
+    """Items for one thread at a time: `TASK` of them, or fewer that hold much memory.
+
+    >>> large, small = (Item("J1", "", bytes, size) for size in (HELD, 10))
+    >>> [len(task) for task in _tasks(iter([small, large, small]))]
+    [2, 1]
+    """
+    task: list[Item] = []
     for item in items:
+        task.append(item)
+        if len(task) == TASK or sum(each.size for each in task) > HELD:
+            yield task
+            task = []
+    if task:
+        yield task
+
+
+def _look(items: list[Item], encoder: Encoder, stopped: Event) -> list[_Seen]:
+    seen: list[_Seen] = []
+    for item in items:
+        if stopped.is_set():
+            break
         try:
             image = encoder.prepare(np.asarray(item.read()))
             seen.append(_Seen(item.id_str, item.where, image))

@@ -28,7 +28,7 @@ WORDS = {
     "source": "source",
     "kind": "kind of source",
     "rows": "number of images",
-    "numbers": "numbers",
+    "numbers": "type of numbers",
     "identity": "content of the source, or how it is read (ids, stretch)",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

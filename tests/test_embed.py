@@ -178,6 +178,7 @@ def test_many_images_are_never_held_at_once() -> None:
 
 def test_large_images_are_read_ahead_in_small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "HELD", 100)
+    monkeypatch.setattr(embedding, "TASK", 64)
     waiting = most = 0
 
     def read() -> Image.Image:
@@ -195,7 +196,33 @@ def test_large_images_are_read_ahead_in_small_numbers(monkeypatch: pytest.Monkey
     ids = np.array([f"J{i}" for i in range(200)], dtype=object)
     features = az.embed(Source("made", "up", ids, "1", items), Mean(), workers=2, progress=False)
     assert list(features.ids) == list(ids)
-    assert most <= 4 * embedding.TASK
+    assert most <= 10  # three of 40 bytes are over the limit, for each of two threads and one more
+
+
+def test_broken_off_no_thread_begins_another_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "TASK", 64)
+    read: list[int] = []
+
+    class Broken(Mean):
+        def encode(self, images: np.ndarray) -> np.ndarray:
+            raise KeyboardInterrupt
+
+    def slow() -> Image.Image:
+        read.append(1)
+        time.sleep(0.02)
+        return Image.fromarray(pixels(0))
+
+    def items(start: int, stop: int) -> Iterator[Item]:
+        for row in range(start, stop):
+            yield Item(ids[row], "", slow if row >= embedding.TASK else quick)
+
+    def quick() -> Image.Image:
+        return Image.fromarray(pixels(0))
+
+    ids = np.array([f"J{i}" for i in range(400)], dtype=object)
+    with pytest.raises(KeyboardInterrupt):
+        az.embed(Source("made", "up", ids, "1", items), Broken(), workers=2, progress=False)
+    assert len(read) < 64  # a task that goes on to its end reads as many
 
 
 # --- images that cannot be used ------------------------------------------------------------------
@@ -727,7 +754,7 @@ def test_the_command_embeds_and_says_so(folder: Path, tmp_path: Path) -> None:
     done = run(cli.app, command)
     assert done.exit_code == 0, done.output
     assert "Embedded 50 images, 176 features of pixels " in done.stdout
-    assert "1 were skipped, f.skipped.csv says why" in done.stdout
+    assert "1 was skipped, f.skipped.csv says why" in done.stdout
     again = run(cli.app, command)
     assert again.exit_code == 0 and "Nothing left to do: 50 images" in again.stdout
     other = run(cli.app, [*command, "--float16"])
