@@ -70,6 +70,22 @@ def test_a_catalogue_shows_the_pictures(tmp_path: Path) -> None:
     assert Catalog.read(tmp_path / "zoo.parquet").image("SIM-00002").size == (128, 128)
 
 
+def test_only_a_simulated_table_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "zoo.parquet"
+    pd.DataFrame({"id_str": ["J1"]}).to_parquet(path)
+    with pytest.raises(FileExistsError, match=r"zoo\.parquet exists and holds no simulated"):
+        simulate.save(path, 2, progress=False)
+    assert pd.read_parquet(path)["id_str"].tolist() == ["J1"]
+    path.write_text("mine")
+    with pytest.raises(FileExistsError):
+        simulate.save(path, 2, progress=False)
+    assert path.read_text() == "mine"
+    path.unlink()
+    simulate.save(path, 2, progress=False)
+    simulate.save(path, 1, progress=False)
+    assert len(pd.read_parquet(path)) == 1
+
+
 # --- the same again ------------------------------------------------------------------------------
 
 

@@ -134,8 +134,9 @@ def save(
 ) -> None:
     """Write `zoo(n, seed, …)` as Parquet; its metadata say that it is simulated, and how.
 
-    Raises as `zoo` does; ValueError for any other suffix, FileNotFoundError where there is no such
-    folder.
+    A simulated table that is there already is replaced. Raises as `zoo` does; ValueError for any
+    other suffix, FileNotFoundError where there is no such folder, FileExistsError for a file of
+    anything else.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -150,6 +151,11 @@ def save(
     folder = Path(path).expanduser().absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder to write to: {folder}")
+    if Path(path).expanduser().exists() and not _simulated(path):
+        raise FileExistsError(
+            f"{Path(path).name} exists and holds no simulated galaxies; choose another name, or "
+            "remove it first"
+        )
     table = zoo(n, seed, shares=shares, size=size, workers=workers, progress=progress)
     descriptions = {
         **TRUTH,
@@ -169,6 +175,13 @@ def save(
         "credit": CREDIT,
     }
     tables.write(table, path, metadata, units=_units(), descriptions=descriptions)
+
+
+def _simulated(path: str | os.PathLike[str]) -> bool:
+    try:
+        return tables.metadata(path).get("simulated") == "true"
+    except (ValueError, OSError):
+        return False
 
 
 def _units() -> dict[str, str]:
