@@ -26,10 +26,12 @@ import numpy as np
 import anomaly_zoo
 from anomaly_zoo import tables
 from anomaly_zoo.cutouts import CutoutError
+from anomaly_zoo.encoders import chosen
 from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.parts import Part, Parts, Skipped, alone, skipped_table
 from anomaly_zoo.representation import Representation
 from anomaly_zoo.sources import Item, Source, open_source
+from anomaly_zoo.threads import cores
 
 if TYPE_CHECKING:
     from anomaly_zoo.catalog import Catalog
@@ -120,7 +122,7 @@ def embed(
         if half or overwrite:
             raise ValueError(f"{'half' if half else 'overwrite'}= is for an output file")
         opened = open_source(source, **options)
-        features, skipped = _in_memory(opened, _encoder(encoder), workers, progress)
+        features, skipped = _in_memory(opened, chosen(encoder), workers, progress)
         if skipped:
             warnings.warn(
                 f"{len(skipped):,} of {len(opened):,} images were skipped: {_shown(skipped[:3])}; "
@@ -171,7 +173,7 @@ def embed_to(
         raise IsADirectoryError(f"expected a file to write to, got the folder {path}")
     if isinstance(source, (str, os.PathLike)) and Path(source).expanduser().resolve() == path:
         raise ValueError(f"{path.name} is the source itself; choose another name for the output")
-    opened, encoder = open_source(source, **options), _encoder(encoder)
+    opened, encoder = open_source(source, **options), chosen(encoder)
     sizes = [min(CHUNK, len(opened) - first) for first in range(0, len(opened), CHUNK)]
     parts = Parts(path, _run(opened, encoder, half), sizes, encoder.d, half)
     reused = len(opened)
@@ -424,28 +426,9 @@ def _vectors(encoder: Encoder, images: np.ndarray, half: bool) -> tuple[np.ndarr
 # what is said
 
 
-def _encoder(encoder: Encoder | str | None) -> Encoder:
-    if encoder is None or isinstance(encoder, str):
-        from anomaly_zoo import encoders
-
-        return encoders.named("zoonet" if encoder is None else encoder)
-    missing = [
-        name
-        for name in ("name", "version", "size", "d", "prepare", "encode")
-        if not hasattr(encoder, name)
-    ]
-    if missing or isinstance(encoder, type):
-        lack = f"it has no {', '.join(missing)}" if missing else "write Pixels(), not Pixels"
-        raise TypeError(
-            f"expected an encoder such as az.encoders.Pixels(), got {encoder!r}: {lack}"
-        )
-    return encoder
-
-
 def _threads(workers: int | None) -> int:
     if workers is None:
-        cores = getattr(os, "sched_getaffinity", None)
-        return min(16, max(2, len(cores(0)) if cores else os.cpu_count() or 2))
+        return min(16, max(2, cores()))
     if not isinstance(workers, Integral) or isinstance(workers, bool) or workers < 1:
         raise ValueError(f"workers is a whole number of threads, at least 1, got {workers!r}")
     return int(workers)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from anomaly_zoo import deep_field, embedding
+from anomaly_zoo import deep_field, embedding, tables
 from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.catalog import Catalog
+from anomaly_zoo.encoders import chosen
 from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.representation import Representation
 
@@ -34,7 +35,7 @@ class Example(NamedTuple):
     features: Representation
 
 
-def hubble(progress: bool = True, *, encoder: Encoder | None = None) -> Example:
+def hubble(progress: bool = True, *, encoder: Encoder | str | None = None) -> Example:
     """Some 1,000 galaxies cut from the Hubble eXtreme Deep Field that scikit-image carries.
 
     Sources are detected and deblended with photutils on the mean of the three bands. Those too
@@ -67,7 +68,7 @@ def hubble(progress: bool = True, *, encoder: Encoder | None = None) -> Example:
     >>> galaxies.features.d
     176
     """
-    encoder = _or_zoonet(encoder)
+    encoder = chosen(encoder)
     made_by = deep_field.made_by()
     kept = _cached("hubble-catalog", made_by), _features_file("hubble", made_by, encoder)
     made: dict[Path, Catalog | Representation] = {}
@@ -81,7 +82,7 @@ def hubble(progress: bool = True, *, encoder: Encoder | None = None) -> Example:
     return Example(catalog, features)
 
 
-def zoo(progress: bool = True, *, encoder: Encoder | None = None) -> Example:
+def zoo(progress: bool = True, *, encoder: Encoder | str | None = None) -> Example:
     """The 5,000 simulated galaxies that come with the package, with their zoonet features.
 
     Made by `anomaly_zoo.simulate`, with 0.4 to 1.2% of each rare kind. The catalogue has the
@@ -99,7 +100,7 @@ def zoo(progress: bool = True, *, encoder: Encoder | None = None) -> Example:
     >>> int((galaxies.catalog.table["kind"] == "ring").sum())
     26
     """
-    encoder = _or_zoonet(encoder)
+    encoder = chosen(encoder)
     file = _shipped("zoo.parquet")
     catalog = Catalog(pd.read_parquet(file), name=ZOO_NAME)
     features = _read(file.with_name("zoo_features.parquet"), catalog, encoder)
@@ -117,8 +118,8 @@ def zoo(progress: bool = True, *, encoder: Encoder | None = None) -> Example:
 def zoo_images(folder: str | os.PathLike[str] = "zoo_images", n: int = 600) -> Path:
     """The first `n` galaxies of `zoo` as image files, {id_str}.jpg, in `folder`; the folder.
 
-    It is made where it is missing. Files that are there already are left untouched, so that a
-    second call changes nothing. Raises ValueError for an `n` below one or above 5,000, OSError
+    It is made where it is missing. Files that are there already stay as they are, so that a second
+    call changes nothing. Raises ValueError for an `n` below one or above 5,000, OSError
     where nothing can be written.
 
     >>> import tempfile
@@ -132,18 +133,10 @@ def zoo_images(folder: str | os.PathLike[str] = "zoo_images", n: int = 600) -> P
     folder = Path(folder).expanduser()
     folder.mkdir(exist_ok=True)
     for id_str, jpeg in galaxies[:n].itertuples(index=False):
-        file = folder / f"{id_str}.jpg"
-        if not file.exists() or file.read_bytes() != jpeg:
-            file.write_bytes(jpeg)
+        if not (file := folder / f"{id_str}.jpg").exists():
+            with tables.replacing(file) as beside:
+                beside.write_bytes(jpeg)
     return folder
-
-
-def _or_zoonet(encoder: Encoder | None) -> Encoder:
-    if encoder is not None:
-        return encoder
-    from anomaly_zoo.encoders.zoonet import Zoonet
-
-    return Zoonet()
 
 
 def _shipped(name: str) -> Path:

@@ -8,7 +8,6 @@ posterior at a fraction of the cost. This is the only file that imports GPyTorch
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.threads import one_thread
+from anomaly_zoo.threads import cores, one_thread
 
 KERNELS = ("rq", "matern")
 NOISE_FLOOR = 1e-2  # score^2: nobody repeats their own ratings to better than 0.1
@@ -227,7 +226,7 @@ class InterestModel:
                     rows = slice(first, first + len(block))
                     mean[rows], std[rows] = score(block)
 
-        count = min(os.cpu_count() or 1, 1 + n // _CHUNK)
+        count = min(cores(), 1 + n // _CHUNK)
         if count == 1:
             work()
         else:

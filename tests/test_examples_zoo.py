@@ -181,15 +181,22 @@ def test_images_of_the_zoo_as_files(shipped: Example, tmp_path: Path) -> None:
     assert Image.open(io.BytesIO(content)).size == (128, 128)
 
 
-def test_images_are_written_once_and_those_that_were_cut_short_again(tmp_path: Path) -> None:
+def test_images_are_written_once_and_nobody_elses_is_replaced(tmp_path: Path) -> None:
     folder = zoo_images(tmp_path, n=3)
     one, two, three = sorted(folder.iterdir())
-    content, before = two.read_bytes(), one.stat().st_mtime_ns
-    two.write_bytes(content[:100])
+    before = one.stat().st_mtime_ns
+    two.write_bytes(b"another picture")
     three.unlink()
     assert zoo_images(tmp_path, n=3) == tmp_path
-    assert two.read_bytes() == content and three.exists()
+    assert two.read_bytes() == b"another picture" and three.exists()
     assert one.stat().st_mtime_ns == before
+
+
+def test_an_encoder_may_be_named() -> None:
+    with pytest.raises(ValueError, match='encoder: expected "zoonet"'):
+        zoo(encoder="resnet")
+    with pytest.raises(TypeError, match="expected an encoder such as"):
+        zoo(encoder=7)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n", [0, 5001])

@@ -70,9 +70,15 @@ def test_weights_that_cannot_be_used(tmp_path: Path) -> None:
     zeros = np.zeros((1, 64, 64, 3), np.uint8)
     with pytest.raises(FileNotFoundError, match=r"there are no weights at .*reinstall"):
         Zoonet(path).encode(zeros)
+    with pytest.raises(FileNotFoundError, match=r"there are no weights at"):
+        _ = Zoonet(path).version
     path.write_bytes(b"not weights at all")
     with pytest.raises(ValueError, match=r"weights.safetensors is not a safetensors file"):
         Zoonet(path).encode(zeros)
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(ValueError, match=r"weights.safetensors holds another network: it has no"):
+        Zoonet(path).encode(zeros)
+    weights = load_file(WEIGHTS)
+    save_file(weights | {"stem.weight": weights["stem.weight"][:, :1].contiguous()}, path)
+    with pytest.raises(ValueError, match=r"weights.safetensors holds another network: "):
         Zoonet(path).encode(zeros)

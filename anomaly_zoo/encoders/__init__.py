@@ -28,7 +28,7 @@ _HOME = {
 }
 _HUBS = ("hf_hub:", "hf-hub:", "local-dir:")
 
-__all__ = ["Encoder", "Onnx", "Pixels", "Timm", "Zoonet", "label", "named"]
+__all__ = ["Encoder", "Onnx", "Pixels", "Timm", "Zoonet", "chosen", "label", "named"]
 
 
 def named(text: str) -> Encoder:
@@ -67,6 +67,26 @@ or "timm:name", got 'resnet'
         'encoder: expected "zoonet", "pixels", a path to a .onnx file, "hf_hub:owner/model" or '
         f'"timm:name", got {text!r}'
     )
+
+
+def chosen(encoder: Encoder | str | None) -> Encoder:
+    """The encoder itself, the one that a text names, or zoonet where none is given.
+
+    Raises TypeError for what is no encoder, ValueError as `named` does.
+
+    >>> chosen("pixels").name, chosen(None).name
+    ('pixels', 'zoonet')
+    """
+    if encoder is None or isinstance(encoder, str):
+        return named("zoonet" if encoder is None else encoder)
+    members = ("name", "version", "size", "d", "prepare", "encode")
+    missing = [name for name in members if not hasattr(encoder, name)]
+    if missing or isinstance(encoder, type):
+        lack = f"it has no {', '.join(missing)}" if missing else "write Pixels(), not Pixels"
+        raise TypeError(
+            f"expected an encoder such as az.encoders.Pixels(), got {encoder!r}: {lack}"
+        )
+    return encoder
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from anomaly_zoo.encoders.images import (
 )
 from anomaly_zoo.encoders.images import unit as to_unit
 from anomaly_zoo.encoders.settings import numbers, one_line, one_of, one_word
+from anomaly_zoo.threads import cores
 
 Layout = Literal["nchw", "nhwc"]
 Channels = Literal["rgb", "bgr", "grey"]
@@ -216,8 +217,7 @@ def _session(content: bytes, name: str) -> Any:
             "pip install 'anomaly-zoo[onnx]'"
         ) from None
     options = onnxruntime.SessionOptions()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    options.intra_op_num_threads = cores or 1
+    options.intra_op_num_threads = cores()
     options.inter_op_num_threads = 1
     # Threads that wait do not spin: they share the machine with those that read the images.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from anomaly_zoo.encoders.images import checked, picture, prepared, unit
-from anomaly_zoo.threads import one_thread
+from anomaly_zoo.threads import cores, one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ REVISION = 1  # raise it when the code changes what comes out
 SIZE = 64
 MEAN, STD = 0.1, 0.2  # of the pixels of real cutouts, roughly
 EDGE = 0.15  # width of the window's edge, in half sides
-BATCH = 64  # images that a worker takes at once
+BATCH = 32  # images that a worker takes at once
 
 Weights = dict[str, "torch.Tensor"]
 
@@ -68,7 +68,9 @@ class Zoonet:
     @cached_property
     def version(self) -> str:
         """Eight hex characters that change with the weights and with how they are used."""
-        text = repr((REVISION, SIZE, MEAN, STD, EDGE)).encode() + Path(self.weights).read_bytes()
+        text = (
+            repr((REVISION, SIZE, MEAN, STD, EDGE)).encode() + _existing(self.weights).read_bytes()
+        )
         return hashlib.blake2b(text, digest_size=4).hexdigest()
 
     @cached_property
@@ -93,7 +95,7 @@ class Zoonet:
             for start in starts:
                 work(start)
         else:
-            with ThreadPoolExecutor(os.cpu_count(), "anomaly_zoo-zoonet") as workers:
+            with ThreadPoolExecutor(min(cores(), len(starts)), "anomaly_zoo-zoonet") as workers:
                 for _ in workers.map(work, starts):
                     pass
         return out
@@ -112,22 +114,32 @@ def _vectors(images: np.ndarray, weights: Weights) -> np.ndarray:
 
 def load(path: str | os.PathLike[str]) -> Weights:
     """The network's weights as float32 tensors; raises ValueError where they are another's."""
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    path = _existing(path)
+    try:
+        weights = {name: tensor.float() for name, tensor in load_file(path).items()}
+    except SafetensorError as error:
+        raise ValueError(f"{path.name} is not a safetensors file: {error}") from None
+    needed = {f"{layer}.{part}" for layer in ("stem", "out") for part in ("weight", "bias")}
+    if missing := sorted(needed - weights.keys()):
+        raise ValueError(f"{path.name} holds another network: it has no {missing[0]}")
+    try:
+        features(torch.zeros(1, 3, SIZE, SIZE), weights)
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(f"{path.name} holds another network: {error}") from None
+    return weights
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
     if not Path(path).is_file():
         raise FileNotFoundError(
             f"there are no weights at {path}; reinstall anomaly-zoo, or make them with "
             "python -m anomaly_zoo.encoders.train"
         )
-    try:
-        weights = {name: tensor.float() for name, tensor in load_file(path).items()}
-    except SafetensorError as error:
-        raise ValueError(f"{Path(path).name} is not a safetensors file: {error}") from None
-    needed = {f"{layer}.{part}" for layer in ("stem", "out") for part in ("weight", "bias")}
-    if missing := sorted(needed - weights.keys()):
-        raise ValueError(f"{Path(path).name} holds another network: it has no {missing[0]}")
-    return weights
+    return Path(path)
 
 
 def window() -> torch.Tensor:
@@ -151,7 +163,7 @@ def features(images: torch.Tensor, weights: Weights) -> torch.Tensor:
 def through(x: torch.Tensor, weights: Weights) -> torch.Tensor:
     """What `windowed` gives, through the network: (b, d).
 
-    A stem that cuts the image into patches of 4 x 4 pixels, then stages of residual blocks, each
+    A stem with a stride of 4 pixels, then stages of residual blocks, each
     stage at half the resolution of the one before; the mean over all places; a linear map.
     """
     from torch.nn.functional import conv2d, linear

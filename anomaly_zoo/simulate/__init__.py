@@ -22,6 +22,7 @@ from anomaly_zoo import tables
 from anomaly_zoo.simulate.truth import KINDS as _DRAWS
 from anomaly_zoo.simulate.truth import TRUTH
 from anomaly_zoo.simulate.votes import QUESTIONS
+from anomaly_zoo.threads import cores
 
 __all__ = ["CREDIT", "KINDS", "QUESTIONS", "RARE", "SHARES", "TRUTH", "save", "zoo"]
 
@@ -97,7 +98,7 @@ def zoo(
         raise ValueError(f"expected a size of {SMALLEST} to {LARGEST} pixels, got {size}")
     weights = _weights(SHARES if shares is None else shares)
     if workers is None:
-        workers = max(1, min(os.cpu_count() or 1, n // 200))
+        workers = max(1, min(cores(), n // 200))
     workers = _whole(workers, "workers")
     if workers < 1:
         raise ValueError(f"expected 1 or more workers, got {workers}")
