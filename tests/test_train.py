@@ -27,6 +27,7 @@ from anomaly_zoo.encoders.train.learn import Settings, train
 from anomaly_zoo.encoders.train.lessons import loss, same_galaxy, vote_loss
 from anomaly_zoo.encoders.train.network import WIDTHS, Learner, Network
 from anomaly_zoo.encoders.train.views import view
+from anomaly_zoo.simulate import KINDS
 
 pytest.importorskip("galsim", reason="the simulated galaxies need anomaly-zoo[simulate]")
 
@@ -83,6 +84,30 @@ def test_real_and_simulated_together(galaxies: Galaxies) -> None:
     assert ((galaxies.kind >= 0) == ~is_real).all()
     assert (galaxies.votes[is_real] == 0).all() and (galaxies.votes[~is_real].sum(1) > 0).all()
     assert sum(galaxies.questions) == galaxies.votes.shape[1]
+
+
+def test_some_kinds_may_come_without_name_and_votes(galaxies: Galaxies, work: Path) -> None:
+    made = (SETTINGS.simulated, SETTINGS.seed, work)
+    kinds = simulated(*made).kind
+    blind = simulated(*made, ["ring", "spiral"])
+    hidden = (kinds == KINDS.index("ring")) | (kinds == KINDS.index("spiral"))
+    assert 0 < hidden.sum() < len(kinds)
+    assert torch.equal(blind.kind, kinds.where(~hidden, torch.tensor(-1)))
+    assert (blind.votes[hidden] == 0).all() and (blind.votes[~hidden].sum(1) > 0).all()
+    with pytest.raises(ValueError, match="no such kinds: unicorn; there are round"):
+        simulated(*made, ["unicorn"])
+    learner = Learner(2, int(kinds.max()) + 1, galaxies.votes.shape[1])
+    batch = together(real_part(galaxies), blind)
+    h = torch.randn(2 * len(batch.kind), WIDTHS[-1], requires_grad=True)
+    loss(learner, h, batch, 0.0, 1.0).backward()
+    assert h.grad is not None
+    untold = (batch.kind < 0) & (batch.morphology < 0)
+    assert torch.equal((h.grad.abs().sum(1) == 0), torch.cat([untold, untold]))
+
+
+def real_part(galaxies: Galaxies) -> Galaxies:
+    rows = galaxies.morphology >= 0
+    return Galaxies(*(part[rows] for part in galaxies[:4]), ())  # type: ignore[arg-type]
 
 
 def test_batches_hold_each_galaxy_once(galaxies: Galaxies) -> None:

@@ -1,6 +1,6 @@
 """Train zoonet: real Galaxy Zoo 2 cutouts and the simulated zoo, with and without labels.
 
-    python -m anomaly_zoo.encoders.train gz2.parquet --work training --seed 0 -o zoonet.safetensors
+    python -m anomaly_zoo.encoders.train gz2.parquet --work training -o zoonet.safetensors
 
 The Parquet file has one row a galaxy: `id`, `morphology` (text) and `image` (JPEG or PNG, 64 x 64
 pixels). One galaxy in five, chosen by its id, is never trained on. `--work` keeps the simulated

@@ -26,7 +26,8 @@ def main() -> None:
     settings = Settings(*(getattr(given, name) for name in Settings._fields))
     given.work.mkdir(parents=True, exist_ok=True)
     found = real(given.galaxies)
-    galaxies = together(found, simulated(settings.simulated, settings.seed, given.work))
+    blind = tuple(filter(None, settings.blind.split(",")))
+    galaxies = together(found, simulated(settings.simulated, settings.seed, given.work, blind))
     print(f"{len(found.images):,} real and {settings.simulated:,} simulated galaxies", flush=True)
     if given.untrained:
         torch.manual_seed(settings.seed)

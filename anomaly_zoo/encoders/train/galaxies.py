@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,8 +51,11 @@ def real(path: Path) -> Galaxies:
     return Galaxies(images, codes, nothing, torch.zeros(n, 0), ())
 
 
-def simulated(n: int, seed: int, work: Path) -> Galaxies:
-    """Simulated galaxies in which no kind is rare, made once and then read from `work`."""
+def simulated(n: int, seed: int, work: Path, blind: Sequence[str] = ()) -> Galaxies:
+    """Simulated galaxies in which no kind is rare, made once and then read from `work`.
+
+    Those of the kinds `blind` come without kind and votes. Raises ValueError for kinds unknown.
+    """
     from anomaly_zoo import simulate, tables
 
     path = work / f"simulated-{n}-{seed}.parquet"
@@ -65,12 +68,15 @@ def simulated(n: int, seed: int, work: Path) -> Galaxies:
         with tables.replacing(path) as beside:
             table.to_parquet(beside)
     kinds = list(simulate.KINDS)
+    if unknown := sorted(set(blind) - set(kinds)):
+        raise ValueError(f"no such kinds: {', '.join(unknown)}; there are {', '.join(kinds)}")
+    told = ~table["kind"].isin(blind).to_numpy()
     columns = [f"{q}_{a}" for q, answers in simulate.QUESTIONS.items() for a in answers]
     return Galaxies(
         pictures(table["image"]),
         torch.full((n,), -1),
-        torch.tensor([kinds.index(kind) for kind in table["kind"]]),
-        torch.tensor(table[columns].to_numpy(np.float32)),
+        torch.tensor([kinds.index(kind) for kind in table["kind"]]).where(torch.tensor(told), -1),
+        torch.tensor(table[columns].to_numpy(np.float32) * told[:, None]),
         tuple(len(answers) for answers in simulate.QUESTIONS.values()),
     )
 

@@ -47,11 +47,10 @@ def loss(learner: Learner, h: Tensor, batch: Galaxies, same: float, named: float
     if real.any():
         said, truth = learner.morphology(h[twice]), batch.morphology[real].repeat(2)
         total = total + named * real.float().mean() * F.cross_entropy(said, truth)
-    if (~real).any():
-        said, truth = learner.kind(h[~twice]), batch.kind[~real].repeat(2)
-        votes = vote_loss(
-            learner.votes(h[~twice]), batch.votes[~real].repeat(2, 1), batch.questions
-        )
-        share = (~real).float().mean()
+    if (told := batch.kind >= 0).any():
+        twice = torch.cat([told, told])
+        said, truth = learner.kind(h[twice]), batch.kind[told].repeat(2)
+        votes = vote_loss(learner.votes(h[twice]), batch.votes[told].repeat(2, 1), batch.questions)
+        share = told.float().mean()
         total = total + named * share * (F.cross_entropy(said, truth) + votes)
     return total
