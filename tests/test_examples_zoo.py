@@ -124,7 +124,9 @@ def test_an_installation_that_is_not_whole_says_so(small: Path) -> None:
 def test_the_documented_command_makes_the_features_and_nothing_else(small: Path) -> None:
     (small / "zoo_features.parquet").unlink()
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    command = "anomaly-zoo embed example_data/zoo.parquet -o example_data/zoo_features.parquet"
+    command = (
+        "anomaly-zoo embed example_data/zoo.parquet -o example_data/zoo_features.parquet --float16"
+    )
     assert command in readme.splitlines()
     done = subprocess.run(
         [sys.executable, "-m", "anomaly_zoo.cli", *command.split()[1:], "--no-progress"],

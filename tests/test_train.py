@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from anomaly_zoo.encoders import Zoonet, zoonet
-from anomaly_zoo.encoders.train.freeze import DIMENSIONS, frozen, write
+from anomaly_zoo.encoders import Pixels, Zoonet, zoonet
+from anomaly_zoo.encoders.train.freeze import DIMENSIONS, MEASURED, SHARE, frozen, write
 from anomaly_zoo.encoders.train.galaxies import (
     Galaxies,
     batches,
@@ -211,10 +211,22 @@ def test_the_frozen_network_is_the_trained_one(
     path = tmp_path / "weights.safetensors"
     write(weights, path, {"seed": SETTINGS.seed})
     encoder = Zoonet(path)
-    four = [zoonet.features(torch.rot90(images[:5], k, (2, 3)), weights) for k in range(4)]
-    encoded = encoder.encode(galaxies.images[:5].permute(0, 2, 3, 1).numpy())
-    mean = torch.stack(four).mean(0).numpy()
-    assert np.allclose(encoded, mean, atol=0.01 * np.abs(mean).max())  # kept as float16
+    pixels = galaxies.images.permute(0, 2, 3, 1).numpy()
+    encoded = encoder.encode(pixels)
+    turns = [zoonet.features(torch.rot90(images, k, (2, 3)), weights) for k in range(2)]
+    mean = torch.stack(turns).mean(0).numpy()
+    network, measured = encoded[:, :DIMENSIONS], encoded[:, DIMENSIONS:]
+    assert np.allclose(network, mean, atol=0.01 * np.abs(mean).max())  # kept as float16
+    shares = measured.var(0).sum() / v.numpy().var(0).sum()
+    assert shares == pytest.approx(SHARE, rel=0.1)  # some of the measured axes are left out
+    by_hand = Pixels().encode(pixels)
+    assert np.allclose(
+        np.linalg.norm(measured - measured[0], axis=1)
+        / np.linalg.norm(by_hand - by_hand[0], axis=1).clip(1e-9),
+        np.sqrt(SHARE * v.numpy().var(0).sum() / by_hand.var(0).sum())
+        * (np.arange(len(pixels)) > 0),
+        rtol=0.1,
+    )
     assert encoder.version != Zoonet().version
 
 
@@ -243,4 +255,7 @@ def test_the_command_writes_weights(parquet: Path, work: Path, tmp_path: Path) -
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert Zoonet(target).encode(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, DIMENSIONS)
+    assert Zoonet(target).encode(np.zeros((1, 64, 64, 3), np.uint8)).shape == (
+        1,
+        DIMENSIONS + MEASURED,
+    )

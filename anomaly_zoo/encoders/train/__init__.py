@@ -17,4 +17,5 @@ moved, zoomed, blurred, brighter or darker, noisier, without colour):
 
 Afterwards batch normalisation is folded into the convolutions, and the mean of the last stage is
 turned to its principal axes, of which the first are kept, each divided by a power of its variance.
+What `Pixels` measures is turned to its principal axes too, for the second part of a vector.
 """
