@@ -376,8 +376,8 @@ def test_the_lab_command_opens_on_galaxies_to_rate(chromium: Any, tmp_path: Path
         url = next((line.strip() for line in lab.stdout if "token=" in line), None)
         assert url, (tmp_path / "errors").read_text()
         page.goto(url)
-        page.wait_for_selector(PICTURE, timeout=60_000)
-        page.wait_for_selector('.az-status[data-level="ready"]')
+        page.wait_for_selector(PICTURE, timeout=180_000)
+        page.wait_for_selector('.az-status[data-level="ready"]', timeout=180_000)
         ids = press(page, "3150")  # nothing was clicked, nothing was run by hand
         until(lambda: rated(page) == 4)
         assert [e.id_str for e in acts(folder / "hubble.db")] == ids
@@ -385,7 +385,9 @@ def test_the_lab_command_opens_on_galaxies_to_rate(chromium: Any, tmp_path: Path
         assert box["y"] >= 0 and box["y"] + box["height"] <= 900, "the whole tool is in view"
         assert page.locator(".Toastify__toast, .jp-Dialog").count() == 0
         assert page.locator("text=Error displaying widget").count() == 0
-        assert problems == []
+        # JupyterLab may look for a widget before it has fetched those of a kernel that runs
+        # already, and says so; what counts is that it is shown, which is asserted above.
+        assert [said for said in problems if "model not found" not in said] == []
     finally:
         page.close()
         lab.send_signal(signal.SIGINT)
