@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,6 +20,15 @@ app = typer.Typer(
 def _fail(message: str, code: int = 1) -> NoReturn:
     typer.echo(f"anomaly-zoo: {message}", err=True)
     raise typer.Exit(code)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What goes wrong within is said in one line, without a traceback, and ends the command."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        _fail(" ".join(str(error).split()) or type(error).__name__)
 
 
 def _show_version(wanted: bool) -> None:
@@ -102,7 +113,7 @@ def rank(
 
     import anomaly_zoo as az
 
-    try:
+    with _in_one_line():
         representation = az.Representation.read(features, ids=ids, id_column=id_column)
         table = None if catalog is None else az.Catalog.read(catalog, id_column=id_column)
         if ratings.stat().st_size == 0:
@@ -117,8 +128,6 @@ def rank(
         )
         session.export(output, top=top)
         rated = len(session.state.rated)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        _fail(" ".join(str(error).split()) or type(error).__name__)
     typer.echo(f"Ranked {len(representation):,} galaxies by {rated:,} rated ones: {output}")
 
 
@@ -172,24 +181,23 @@ def embed(
     from anomaly_zoo.embedding import embed_to
 
     try:
-        done = embed_to(
-            source,
-            encoder,
-            output,
-            cutouts=cutouts,
-            root=root,
-            id_column=id_column,
-            dataset=dataset,
-            stretch=stretch,
-            half=float16,
-            workers=workers,
-            progress=progress,
-            overwrite=overwrite,
-        )
+        with _in_one_line():
+            done = embed_to(
+                source,
+                encoder,
+                output,
+                cutouts=cutouts,
+                root=root,
+                id_column=id_column,
+                dataset=dataset,
+                stretch=stretch,
+                half=float16,
+                workers=workers,
+                progress=progress,
+                overwrite=overwrite,
+            )
     except KeyboardInterrupt:
         _fail(f"stopped; the same command goes on with what is in {output}.parts", 130)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        _fail(" ".join(str(error).split()) or type(error).__name__)
     if done.reused == done.n + done.skipped:
         said = f"Nothing left to do: {done.n:,} images"
     else:
@@ -216,10 +224,8 @@ def simulate(
     """Simulate galaxies with known truth and votes, as a table with pictures."""
     from anomaly_zoo import simulate as simulation
 
-    try:
+    with _in_one_line():
         simulation.save(output, number, seed, size=size, workers=workers)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        _fail(" ".join(str(error).split()) or type(error).__name__)
     typer.echo(f"Simulated {number:,} galaxies: {output}")
 
 
