@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anomaly_zoo.interest import InterestModel
     from anomaly_zoo.posterior import Posterior
     from anomaly_zoo.ratings import RatingLog, RatingNotSaved
+    from anomaly_zoo.replay import autopilot
     from anomaly_zoo.representation import Representation
     from anomaly_zoo.session import Session, State
     from anomaly_zoo.ui.explorer import explore
@@ -36,6 +37,7 @@ _HOME = {
     "Representation": "representation",
     "Session": "session",
     "State": "session",
+    "autopilot": "replay",
     "embed": "embedding",
     "explore": "ui.explorer",
 }
@@ -54,6 +56,7 @@ __all__ = [
     "State",
     "__version__",
     "acquisition",
+    "autopilot",
     "embed",
     "encoders",
     "examples",

@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("interest", "acquisition", "neighbours", "projection", "start"),
     ("ranking", "sources", "parts"),
     ("session", "embedding"),
-    ("ui", "autopilot", "first_cells", "examples"),
+    ("ui", "replay", "first_cells", "examples"),
     ("lab",),
     ("", "cli"),
 )
