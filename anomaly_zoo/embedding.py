@@ -164,13 +164,9 @@ def embed_to(
 
     `options` are those of `open_source`. Raises as `embed` does, and gives no warning.
     """
-    path = Path(os.path.realpath(Path(output).expanduser()))
+    path = tables.target(output)
     if tables.kind(path) != "parquet":
         raise ValueError(f"{path.name}: features are written as .parquet")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no such folder to write to: {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"expected a file to write to, got the folder {path}")
     if isinstance(source, (str, os.PathLike)) and Path(source).expanduser().resolve() == path:
         raise ValueError(f"{path.name} is the source itself; choose another name for the output")
     opened, encoder = open_source(source, **options), chosen(encoder)

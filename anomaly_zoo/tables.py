@@ -26,7 +26,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["frame_of", "kind", "metadata", "read", "read_astropy", "replacing", "write"]
+__all__ = ["frame_of", "kind", "metadata", "read", "read_astropy", "replacing", "target", "write"]
 
 _SUFFIXES = {
     ".parquet": "parquet",
@@ -251,19 +251,31 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside `path` to write to; moved to `path` at the end, deleted after an error.
 
-    Raises `FileNotFoundError` where there is no such folder, `IsADirectoryError` for a folder.
+    Raises as `target` does.
     """
-    path = Path(os.path.realpath(Path(path).expanduser()))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no such folder to write to: {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"expected a file to write to, got the folder {path}")
+    path = target(path)
     beside = path.with_name(f".{secrets.token_hex(6)}-{path.name}")
     try:
         yield beside
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def target(path: str | os.PathLike[str]) -> Path:
+    """The real path of a file to write: where a link leads, absolute.
+
+    Raises `FileNotFoundError` where there is no such folder, `IsADirectoryError` for a folder.
+
+    >>> target("galaxies.csv") == Path.cwd().resolve() / "galaxies.csv"
+    True
+    """
+    real = Path(os.path.realpath(Path(path).expanduser()))
+    if not real.parent.is_dir():
+        raise FileNotFoundError(f"no such folder to write to: {real.parent}")
+    if real.is_dir():
+        raise IsADirectoryError(f"expected a file to write to, got the folder {real}")
+    return real
 
 
 def existing(path: str | os.PathLike[str]) -> Path:
