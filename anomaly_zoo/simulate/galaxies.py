@@ -414,13 +414,20 @@ def _beside(canvas: Canvas, truth: Truth, rng: Draw) -> None:
     _galaxy(canvas, other, rng, Place(x, y))
 
 
+def _plane(
+    canvas: Canvas, angle: float, ratio: float, h: float
+) -> tuple[Array, Array, Array, Array]:
+    """Coordinates in the plane of a ring: along both axes (arcsec), radius (in `h`) and angle."""
+    major, minor = Place().on(canvas, angle)
+    minor = minor / np.float32(ratio)
+    r = np.hypot(major, minor) / np.float32(h) + np.float32(1e-3)
+    return major, minor, r, np.arctan2(minor, major)
+
+
 def _hoag(canvas: Canvas, truth: Truth, rng: Draw) -> None:
     """A core of old stars, hardly any light in the gap, and a ring of young ones."""
     angle, h = math.radians(truth.position_angle_deg), truth.half_light_radius_arcsec / SCALE
-    major, minor = Place().on(canvas, angle)
-    minor = minor / np.float32(truth.axis_ratio)
-    r = np.hypot(major, minor) / np.float32(h) + np.float32(1e-3)
-    phi = np.arctan2(minor, major)
+    *_, r, phi = _plane(canvas, angle, truth.axis_ratio, h)
     flux = flux_of(truth.magnitude)
     ratio = min(1.0, truth.axis_ratio + 0.25)
     core = truth.bulge_fraction * flux * _tint(OLD, truth)
@@ -434,10 +441,7 @@ def _hoag(canvas: Canvas, truth: Truth, rng: Draw) -> None:
 
 def _collisional_ring(canvas: Canvas, truth: Truth, rng: Draw) -> None:
     angle, h = math.radians(truth.position_angle_deg), truth.half_light_radius_arcsec / SCALE
-    major, minor = Place().on(canvas, angle)
-    minor = minor / np.float32(truth.axis_ratio)
-    r = np.hypot(major, minor) / np.float32(h) + np.float32(1e-3)
-    phi = np.arctan2(minor, major)
+    major, minor, r, phi = _plane(canvas, angle, truth.axis_ratio, h)
     flux = flux_of(truth.magnitude)
     _ring_light(canvas, truth, rng, truth.ring_strength * flux, r, phi)
     # The nucleus was pushed off the centre, part of the way to the ring.
@@ -471,10 +475,7 @@ def _polar_ring(canvas: Canvas, truth: Truth, rng: Draw) -> None:
     _galaxy(canvas, body, rng)
     angle = math.radians(truth.position_angle_deg) + np.pi / 2 + rng.normal(0, 0.2)
     h = truth.half_light_radius_arcsec / SCALE
-    flat = np.float32(rng.uniform(0.1, 0.35))
-    major, minor = Place().on(canvas, angle)
-    minor = minor / flat
-    r, phi = np.hypot(major, minor) / np.float32(h) + np.float32(1e-3), np.arctan2(minor, major)
+    *_, r, phi = _plane(canvas, angle, rng.uniform(0.1, 0.35), h)
     flux = truth.ring_strength * flux_of(truth.magnitude)
     wide = replace(truth, asymmetry=0.2, redness=truth.redness - 0.2)
     _ring_light(canvas, wide, rng, flux, r, phi)
