@@ -13,7 +13,6 @@ are the galaxies that zoonet was not trained on. `untrained` is zoonet's network
 from __future__ import annotations
 
 import argparse
-import io
 import subprocess
 import sys
 import tempfile
@@ -24,14 +23,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from scipy.ndimage import rotate
 from sklearn.neighbors import NearestNeighbors
 
 import anomaly_zoo as az
 from anomaly_zoo.encoders import Encoder, Pixels, Zoonet, label
-from anomaly_zoo.encoders.images import square
-from anomaly_zoo.encoders.train.galaxies import held_out
+from anomaly_zoo.encoders.train import galaxies
 from anomaly_zoo.simulate import RARE
 
 RATINGS, BATCH = 200, 10
@@ -47,8 +44,7 @@ class Task(NamedTuple):
 
 def pictures(encoded: pd.Series) -> np.ndarray:
     """(n, 64, 64, 3) uint8."""
-    arrays = (np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in encoded)
-    return np.stack([square(array, 64) for array in arrays])
+    return galaxies.pictures(encoded).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def encoded(encoder: Encoder, images: np.ndarray) -> np.ndarray:
@@ -111,7 +107,7 @@ def main() -> None:
     given = parser.parse_args()
 
     table, zoo = pd.read_parquet(given.gz2), pd.read_parquet(ZOO)
-    out = held_out(table["id"])
+    out = galaxies.held_out(table["id"])
     said = table["morphology"].to_numpy(dtype=object)
     images, simulated = pictures(table["image"]), pictures(zoo["image"])
     kinds = zoo["kind"].to_numpy(dtype=object)
