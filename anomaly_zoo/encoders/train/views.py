@@ -38,6 +38,8 @@ def view(
     beyond = ("reflection", "zeros", "border")[int(torch.randint(3, (1,), generator=draw))]
     grid = F.affine_grid(torch.stack([across, down], 1), list(images.shape), align_corners=False)
     x = F.grid_sample(images, grid, padding_mode=beyond, align_corners=False)
+    # The first third of the batch, all by one width: so both views of a galaxy are blurred, or none
+    # is, and a sharp one is never to be matched with a blurred one. The weights were made so.
     some, width = b // 3, float(torch.rand(1, generator=draw)) * 0.9 + 0.3
     place = torch.arange(SIZE, dtype=torch.float32)
     blur = torch.exp(-((place[:, None] - place) ** 2) / (2 * width**2))
