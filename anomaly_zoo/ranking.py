@@ -22,6 +22,7 @@ DESCRIPTIONS = {
     "interest": "expected score, 0 (dull) to 5 (wow)",
     "interest_std": "standard deviation of the interest",
     "p_interesting": "probability that the score is at least 4",
+    "p_artefact": "how likely it is an artefact like those that were flagged",
     "score": "mean score given by the raters; empty where not rated",
     "n_raters": "how many raters gave a score",
 }
@@ -29,13 +30,19 @@ UNITS = {"ra": "deg", "dec": "deg"}
 _POSITIONS = ("ra", "dec", "x", "y")
 
 
-def ranked(ids: np.ndarray, state: State, catalog: Catalog | None, top: int | None) -> pd.DataFrame:
+def ranked(
+    ids: np.ndarray,
+    state: State,
+    catalog: Catalog | None,
+    top: int | None,
+    artefacts: bool = False,
+) -> pd.DataFrame:
     """The table of `Session.ranking`: ids (n,) are those of the representation, in its order."""
     if top is not None and (not isinstance(top, Integral) or top < 1):
         raise ValueError(f"top is a whole number of objects to keep, at least 1, got {top!r}")
     posterior = state.posterior
     order = np.argsort(-posterior.mean, kind="stable")
-    order = order[~state.artefact[order]][:top]
+    order = (order if artefacts else order[~state.artefact[order]])[:top]
     frame = pd.DataFrame({"rank": np.arange(1, len(order) + 1), "id_str": ids[order]})
     if catalog is not None:
         for name in _POSITIONS:
@@ -45,6 +52,7 @@ def ranked(ids: np.ndarray, state: State, catalog: Catalog | None, top: int | No
     frame["interest"] = posterior.mean[order]
     frame["interest_std"] = posterior.std[order]
     frame["p_interesting"] = posterior.probability_above(4.0)[order]
+    frame["p_artefact"] = state.p_artefact[order]
     scores = np.full(len(ids), np.nan, dtype=np.float32)
     scores[state.rated] = state.scores
     raters = np.zeros(len(ids), dtype=np.int32)

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool, StaticPool
 
 KINDS = ("rate", "skip", "artefact", "undo")
+_ADDED = ("noise", "p_interesting")  # columns that files of the first version lack
 _FORMAT = "anomaly_zoo ratings 1"
 _HINTS = (
     ("full", "free some space"),
@@ -46,6 +47,8 @@ _events = sa.Table(
     sa.Column("reason", sa.String, nullable=False),
     sa.Column("undoes", sa.Integer),
     sa.Column("token", sa.String, unique=True, nullable=False),
+    sa.Column("noise", sa.Float),
+    sa.Column("p_interesting", sa.Float),
 )
 
 
@@ -71,6 +74,10 @@ class Event:
     """The `seq` of the event that this one takes back."""
     token: str = ""
     """Sent twice, written once."""
+    noise: float | None = None
+    """Standard deviation of a rating around the interest, as the model had it then."""
+    p_interesting: float | None = None
+    """What the model gave for a score of at least 4."""
     seq: int = 0
 
 
@@ -239,6 +246,7 @@ class RatingLog:
         values = {k: v for k, v in vars(event).items() if k != "seq"}
         with self._lock:
             try:
+                self._add_columns()
                 with self._engine.begin() as connection:
                     self._check_same(connection)
                     connection.execute(
@@ -264,8 +272,26 @@ class RatingLog:
 
     def _new_events(self, connection: sa.Connection) -> tuple[Event, ...]:
         after = self._known[-1].seq if self._known else 0
-        query = sa.select(_events).where(_events.c.seq > after).order_by(_events.c.seq)
-        return tuple(Event(**row) for row in connection.execute(query).mappings())
+        return _read(connection, after)
+
+    def _add_columns(self) -> None:
+        """Give a file of an earlier version the columns that it lacks; nothing else is touched,
+        and that version goes on reading and writing it."""
+        with self._engine.connect() as connection:
+            there = _columns(connection)
+            lacking = [column for column in _events.c if column not in there]
+            if lacking:
+                self._check_same(connection)
+            for column in lacking:
+                kind = column.type.compile(connection.dialect)
+                try:
+                    connection.execute(
+                        sa.text(f"ALTER TABLE events ADD COLUMN {column.name} {kind}")
+                    )
+                    connection.commit()
+                except sa.exc.OperationalError as error:
+                    if "duplicate column" not in str(error.orig):  # another program was quicker
+                        raise
 
     def _check_same(self, connection: sa.Connection) -> None:
         """Refuse to write to a file that took the place of ours, or that has lost events."""
@@ -301,10 +327,21 @@ def read_events(path: str | Path) -> tuple[Event, ...]:
     engine = _open(path, "ro")
     try:
         with engine.connect() as connection:
-            rows = connection.execute(sa.select(_events).order_by(_events.c.seq)).mappings()
-            return tuple(Event(**row) for row in rows)
+            return _read(connection)
     except sa.exc.DatabaseError as error:
         raise ValueError(f"{path} is not an anomaly_zoo ratings file") from error
+
+
+def _read(connection: sa.Connection, after: int = 0) -> tuple[Event, ...]:
+    """The events with a higher `seq`, oldest first; what a file does not have is None."""
+    query = sa.select(*_columns(connection)).where(_events.c.seq > after).order_by(_events.c.seq)
+    return tuple(Event(**row) for row in connection.execute(query).mappings())
+
+
+def _columns(connection: sa.Connection) -> list[sa.Column]:
+    """The columns of the events that the file has."""
+    there = {row.name for row in connection.execute(sa.text("PRAGMA table_info(events)"))}
+    return [c for c in _events.c if c.name not in _ADDED or c.name in there]
 
 
 def _open(path: Path | None, mode: str) -> sa.Engine:

@@ -19,10 +19,12 @@ import pandas as pd
 import anomaly_zoo
 from anomaly_zoo import tables
 from anomaly_zoo.acquisition import expected_improvement
+from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.interest import KERNELS, Hyperparameters, InterestModel, fit_hyperparameters
 from anomaly_zoo.posterior import Posterior
+from anomaly_zoo.progress import AUDIT, TOP, Progress, progress
 from anomaly_zoo.ranking import DESCRIPTIONS, UNITS, ranked
 from anomaly_zoo.ratings import (
     Event,
@@ -65,7 +67,9 @@ class State:
     scores: np.ndarray
     """Their mean scores (m,), 0 to 5."""
     artefact: np.ndarray
-    """(n,) True for flagged artefacts, which leave the ranking."""
+    """(n,) True for artefacts, flagged or taken for one by `p_artefact`: they leave the ranking."""
+    p_artefact: np.ndarray
+    """(n,) float32, how likely each object is an artefact like the flagged ones; 1 for those."""
     posterior: Posterior
     best_f: float
     """The highest posterior mean among the rated (of all, before the first rating)."""
@@ -85,7 +89,9 @@ class Session:
     `components` dimensions are reduced by PCA with one global scale. `kernel` is "rq" or "matern";
     `acquisition` a rule of anomaly_zoo.acquisition or any function with their signature. `encoder`
     is the one that made the features, for the images that are compared with them: it must be the
-    same in name and version. Features without their encoder at hand need none.
+    same in name and version. Features without their encoder at hand need none. `audit` is the share
+    of looks that are drawn at random from the top 50, by which `progress` measures how good that
+    top is; 0 switches them off.
 
     Raises ValueError where catalogue and representation do not hold the same objects, where the
     ratings file belongs to another representation (with both encoders, where those differ), or
@@ -114,8 +120,10 @@ class Session:
         kernel: str = "rq",
         acquisition: Callable[..., np.ndarray] = expected_improvement,
         encoder: Encoder | None = None,
+        audit: float = 0.05,
     ) -> None:
         _check_settings(representation, catalog, seed, components, kernel, acquisition)
+        self.audit = _check_audit(audit)
         if encoder is not None:
             _check_encoder(encoder, representation)
         self.encoder = encoder
@@ -130,6 +138,8 @@ class Session:
         self._starters = spread(self.space.X, STARTERS, seed)
         self._state: State | None = None
         self._fitted: tuple[bytes, Hyperparameters] | None = None
+        self._around: Surroundings | None = None
+        self._offered: dict[str, str] = {}
         self._computing = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
 
@@ -176,15 +186,16 @@ class Session:
             )
         largest = np.finfo(np.float64).max
         utility = np.nan_to_num(utility, nan=-np.inf, posinf=largest, neginf=-largest)
-        artefact = np.zeros(len(utility), dtype=bool)
-        artefact[self.representation.rows(list(held.artefacts))] = True
+        p_artefact = self._p_artefact(held, rated)
+        artefact = p_artefact >= HIDDEN
+        artefact[rated] = False
         utility[rated] = -np.inf
         utility[artefact] = -np.inf
         utility[self.representation.rows(list(held.skipped))] = -np.inf
         starters = self._starters[np.isfinite(utility[self._starters])]
         if len(rated) >= STARTERS:
             starters = starters[:0]
-        for array in (rated, scores, artefact, utility, starters):
+        for array in (rated, scores, artefact, p_artefact, utility, starters):
             array.flags.writeable = False
         return State(
             n_events=len(events),
@@ -192,6 +203,7 @@ class Session:
             rated=rated,
             scores=scores,
             artefact=artefact,
+            p_artefact=p_artefact,
             posterior=posterior,
             best_f=best_f,
             utility=utility,
@@ -209,12 +221,27 @@ class Session:
             self._fitted = key, fit_hyperparameters(X, scores[:count], self._kernel, _SCALE)
         return self._fitted[1]
 
+    def _p_artefact(self, held: Opinions, rated: np.ndarray) -> np.ndarray:
+        """(n,) how likely each object is an artefact: only from flags and what was rated."""
+        last = self._state
+        if last and last.opinions.artefacts == held.artefacts and np.array_equal(last.rated, rated):
+            return last.p_artefact
+        X = self.space.X
+        if not held.artefacts:
+            return np.zeros(len(X), dtype=np.float32)
+        if self._around is None:
+            self._around = Surroundings.of(X, self.seed)
+        flagged = self.representation.rows(sorted(held.artefacts))
+        return artefact_probability(X, flagged, rated, self._around)
+
     # What to look at
 
     def next(self, n: int = 1) -> list[str]:
         """The ids of the n objects to look at next, best first: never one that was rated, skipped
         or flagged. Fewer when fewer are left."""
-        return [pick.id_str for pick in self.picks(n)]
+        picks = self.picks(n)
+        self._offered = {pick.id_str: pick.reason for pick in picks}
+        return list(self._offered)
 
     def picks(self, n: int = 1, state: State | None = None) -> list[Pick]:
         """The same as `next`, with what the model expects of each and why it is shown."""
@@ -228,8 +255,39 @@ class Session:
         reasons = ["a first look around"] * len(first) + [
             _reason(self.rule, utility[row]) for row in best
         ]
-        rows = np.concatenate([first, best])
-        return [self.pick(int(row), why, state) for row, why in zip(rows, reasons, strict=True)]
+        chosen = list(zip(np.concatenate([first, best]).tolist(), reasons, strict=True))
+        chosen = self._audited(chosen, len(first), state)
+        return [self.pick(row, why, state) for row, why in chosen]
+
+    def _audited(
+        self, chosen: list[tuple[int, str]], starters: int, state: State
+    ) -> list[tuple[int, str]]:
+        """The (row, reason) pairs with random checks of the top 50 where one is due.
+
+        Looks are counted in blocks of 1 / audit; a draw by seed and block says which of each
+        block is a check. The first `starters` pairs stay as they are.
+        """
+        if not self.audit:
+            return chosen
+        held, length = state.opinions, len(chosen)
+        looks = len(held.scores) + len(held.artefacts) + len(held.skipped)
+        for place in range(starters, length):
+            block, within = divmod(looks + place, self._block)
+            due = np.random.default_rng([self.seed, block]).integers(self._block)
+            if within != due or looks + place < STARTERS:
+                continue
+            mean = np.where(np.isfinite(state.utility), state.posterior.mean, -np.inf)
+            mean[[row for row, _ in chosen[:place]]] = -np.inf
+            if len(rows := top(mean, TOP)):
+                row = int(np.random.default_rng([self.seed, block, 1]).choice(rows))
+                rest = [pair for pair in chosen[place:] if pair[0] != row]
+                chosen = [*chosen[:place], (row, AUDIT), *rest][:length]
+        return chosen
+
+    @property
+    def _block(self) -> int:
+        """How many looks hold one random check."""
+        return max(1, round(1 / self.audit))
 
     def pick(self, row: int, reason: str, state: State | None = None) -> Pick:
         """The Pick of one row of the representation."""
@@ -252,7 +310,10 @@ class Session:
     # What the rater says: on disk before the call returns
 
     def rate(self, id_str: str, score: float, *, reason: str = "by id", token: str = "") -> None:
-        """Store a score from 0 to 5 for an object; a second one by the same rater replaces it."""
+        """Store a score from 0 to 5 for an object; a second one by the same rater replaces it.
+
+        `reason` says why it was shown; for the objects of the last `next` that is known.
+        """
         self._append("rate", id_str, check_score(score), reason, token)
 
     def skip(self, id_str: str, *, reason: str = "by id", token: str = "") -> None:
@@ -317,15 +378,19 @@ class Session:
         undoes: int | None = None,
     ) -> Event:
         row = self.representation.row(id_str)
-        expected = self._state.posterior if self._state else None
+        expected = self._expected(row)
+        if reason == "by id":
+            reason = self._offered.get(id_str, reason)
         event = self.log.append(
             Event(
                 kind,
                 id_str,
                 score,
                 self.rater,
-                interest=float(expected.mean[row]) if expected else None,
-                interest_std=float(expected.std[row]) if expected else None,
+                interest=float(expected.mean[0]) if expected else None,
+                interest_std=float(expected.std[0]) if expected else None,
+                noise=expected.noise if expected else None,
+                p_interesting=float(expected.probability_above(4.0)[0]) if expected else None,
                 reason=reason,
                 undoes=undoes,
                 token=token,
@@ -333,6 +398,13 @@ class Session:
         )
         self._tell()
         return event
+
+    def _expected(self, row: int) -> Posterior | None:
+        """What the last State gave for one object."""
+        if self._state is None:
+            return None
+        posterior, one = self._state.posterior, slice(row, row + 1)
+        return Posterior(posterior.mean[one], posterior.std[one], posterior.noise)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener()` after every change of the log; returns the function that ends it."""
@@ -345,17 +417,29 @@ class Session:
 
     # What comes out
 
-    def ranking(self, top: int | None = None) -> pd.DataFrame:
+    def ranking(self, top: int | None = None, *, artefacts: bool = False) -> pd.DataFrame:
         """All objects but the artefacts, most interesting first: rank, id_str, positions where
         known, interest and interest_std (score units), p_interesting (probability that the score
-        is at least 4), score (NaN where not rated), n_raters. `top` keeps that many."""
-        return ranked(self.representation.ids, self.state, self.catalog, top)
+        is at least 4), p_artefact, score (NaN where not rated), n_raters. `top` keeps that many;
+        `artefacts` lists those too that were flagged (p_artefact 1) or taken for one (1/2 up)."""
+        return ranked(self.representation.ids, self.state, self.catalog, top, artefacts)
 
-    def export(self, path: str | Path, top: int | None = None) -> Path:
+    def progress(self, state: State | None = None) -> Progress:
+        """How far the search is: found so far, calibration, precision of the top 50, how many
+        interesting objects are left, and whether to go on. It follows from log and State alone.
+
+        >>> X = np.random.default_rng(0).normal(size=(60, 4))
+        >>> print(Session(Representation([f"J{i}" for i in range(60)], X)).progress().advice)
+        Too early to say how many are left: rate 20 galaxies first.
+        """
+        state = state or self.state
+        return progress(self.log.events[: state.n_events], state)
+
+    def export(self, path: str | Path, top: int | None = None, *, artefacts: bool = False) -> Path:
         """Write the ranking with its provenance; the suffix (.csv .parquet .ecsv .fits .vot) says
         in which format. An existing file is replaced only when the new one is complete."""
         state = self.state
-        frame = ranked(self.representation.ids, state, self.catalog, top)
+        frame = ranked(self.representation.ids, state, self.catalog, top, artefacts)
         names = {k: v for k, v in DESCRIPTIONS.items() if k in frame.columns}
         units = {k: v for k, v in UNITS.items() if k in frame.columns}
         tables.write(frame, path, self.provenance(state), units=units, descriptions=names)
@@ -378,9 +462,11 @@ class Session:
             "components": self.space.d,
             **{f"gp_{name}": value for name, value in given.items()},
             "acquisition": self.rule,
+            "audit": self.audit,
             "seed": self.seed,
             "n_rated": len(state.rated),
             "n_artefacts": len(held.artefacts),
+            "n_likely_artefacts": int(state.artefact.sum()) - len(held.artefacts),
             "n_skipped": len(held.skipped),
             "raters": ", ".join(raters),
             "ratings_file": self.log.path.name if self.log.path else "",
@@ -456,6 +542,14 @@ def _check_settings(
         raise TypeError(
             f"acquisition is a function, such as az.acquisition.greedy, got {acquisition!r}"
         )
+
+
+def _check_audit(audit: object) -> float:
+    if not isinstance(audit, int | float) or not 0 <= audit <= 0.5:
+        raise ValueError(
+            f"audit is the share of looks that check the top 50 at random, 0 to 0.5, got {audit!r}"
+        )
+    return float(audit)
 
 
 def _check_encoder(encoder: object, representation: Representation) -> None:

@@ -18,15 +18,15 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("simulate",),
     ("posterior", "cutouts", "encoders"),
     ("representation", "catalog", "ratings"),
-    ("interest", "acquisition", "neighbours", "projection", "start"),
-    ("ranking", "sources", "parts"),
+    ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
+    ("ranking", "progress", "sources", "parts"),
     ("session", "embedding"),
     ("ui", "replay", "first_cells", "examples"),
     ("lab",),
     ("", "cli"),
 )
 # Steps up that only a type checker takes.
-TYPES_ONLY = {("ranking", "session")}
+TYPES_ONLY = {("ranking", "session"), ("progress", "session")}
 # Inside ui/: the views stand side by side, the explorer above them; no view knows another.
 UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("assets", "pictures"),

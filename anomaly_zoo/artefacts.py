@@ -1,0 +1,130 @@
+"""What is likely an artefact: a small model of the flagged objects, apart from that of interest.
+
+Flags never enter the model of interest, so a trail beside a lovely galaxy takes nothing from it.
+Here the flagged objects are compared with the rated ones, which a person has seen and not flagged,
+and weakly with the pool, in which artefacts are rare. A skipped object is evidence of nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HIDDEN = 0.5
+"""From this probability on an object that nobody rated is taken for an artefact."""
+SHARE = 3e-4
+"""The share of the pool that one flag accounts for where nothing else is known."""
+_SAMPLE = 1000
+_NEIGHBOUR = 6
+_CHUNK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """How densely the pool lies around each of its objects; it knows nothing of any rating.
+
+    distance : (n,) float32, from each object to the sixth nearest of a seeded sample of the pool.
+    share : how much of the sample is that near: six of it, as a fraction.
+    dimension : how many dimensions the objects fill locally: the share of the pool within a small
+        distance grows with that power of it.
+    """
+
+    distance: np.ndarray
+    share: float
+    dimension: float
+
+    @classmethod
+    def of(cls, X: np.ndarray, seed: int = 0) -> Surroundings:
+        """Measure the (n, d) objects X, in memory or memory-mapped, against 1,000 of them.
+
+        The dimension is the maximum-likelihood estimate of Levina & Bickel (2005, "Maximum
+        likelihood estimation of intrinsic dimension", eq. 8, its inverse averaged over the
+        sample: MacKay & Ghahramani 2005), kept within 1 and 20.
+
+        >>> flat = np.random.default_rng(0).uniform(size=(3000, 2)) @ np.ones((2, 9))
+        >>> 0.8 < Surroundings.of(flat).dimension < 1.2
+        True
+        """
+        n = len(X)
+        rows = np.random.default_rng([seed, n]).permutation(n)[:_SAMPLE]
+        sample = np.asarray(X[rows], dtype=np.float32)
+        k = min(_NEIGHBOUR, max(1, len(rows) - 1))
+        distance = np.empty(n, dtype=np.float32)
+        place = np.full(n, -1)
+        place[rows] = np.arange(len(rows))
+        logs = []
+        for start in range(0, n, _CHUNK):
+            away = _squared_distances(X[start : start + _CHUNK], sample)
+            own = place[start : start + _CHUNK]
+            mine = np.flatnonzero(own >= 0)
+            away[mine, own[mine]] = np.inf
+            near = np.partition(away, min(k - 1, away.shape[1] - 1), axis=1)
+            distance[start : start + _CHUNK] = np.sqrt(near[:, k - 1])
+            within = np.sqrt(near[mine, :k])
+            good = (within > 0).all(axis=1) & np.isfinite(within).all(axis=1)
+            within = within[good]
+            logs.append(np.log(within.max(axis=1, keepdims=True) / within).sum(axis=1))
+        total = float(np.concatenate(logs).mean()) if sum(map(len, logs)) else 0.0
+        dimension = float(np.clip((k - 1) / max(total, 1e-9), 1.0, 20.0))
+        distance.flags.writeable = False
+        return cls(distance, k / max(len(rows), 1), dimension)
+
+
+def artefact_probability(
+    X: np.ndarray, flagged: np.ndarray, rated: np.ndarray, around: Surroundings
+) -> np.ndarray:
+    """Return (n,) float32, how likely each object is an artefact like those that were flagged.
+
+    A nearest-neighbour estimate of three densities (Loftsgaarden & Quesenberry 1965) and Bayes'
+    rule: with D the local dimension and r the distance to the nearest flagged object, its density
+    is 1 / r^D, that of the rated 1 / r'^D with r' the distance to the nearest of them, and the
+    pool counts by the share c of it that is nearer than r:
+
+        p = 1 / (1 + c / SHARE + (r / r')^D)
+
+    So p is at least 1/2 only where the nearest flagged object is nearer than the nearest rated one
+    and hardly anything else is as near. It is a cautious number to decide by, not a calibrated
+    probability. Without a flag it is 0; the flagged have 1.
+
+    X : (n, d) objects, in memory or memory-mapped; flagged, rated : rows of X; around : of X.
+
+    >>> X = np.random.default_rng(0).normal(size=(2000, 3))
+    >>> X[:5] = [9, 9, 9] + 0.1 * X[:5]
+    >>> p = artefact_probability(X, np.array([0]), np.array([100, 101]), Surroundings.of(X))
+    >>> (p >= HIDDEN).nonzero()[0].tolist()
+    [0, 1, 2, 3, 4]
+    """
+    p = np.zeros(len(X), dtype=np.float32)
+    if not len(flagged):
+        return p
+    bad, good = (np.asarray(X[rows], dtype=np.float32) for rows in (flagged, rated))
+    for start in range(0, len(X), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        block = np.asarray(X[rows], dtype=np.float32)
+        r = np.sqrt(_squared_distances(block, bad).min(axis=1))
+        usual = around.distance[rows]
+        ratio = np.divide(r, usual, out=np.full_like(r, np.inf), where=usual > 0)
+        odds = around.share / SHARE * _power(ratio, around.dimension)
+        near = np.flatnonzero(odds < 1e3)  # all others are certainly none
+        if len(near) and len(good):
+            apart = np.sqrt(_squared_distances(block[near], good).min(axis=1))
+            ratio = np.divide(r[near], apart, out=np.full(len(near), np.inf), where=apart > 0)
+            odds[near] += _power(ratio, around.dimension)
+        p[rows] = 1 / (1 + odds)
+    p[flagged] = 1.0
+    return p
+
+
+def _power(ratio: np.ndarray, dimension: float) -> np.ndarray:
+    return np.minimum(ratio.astype(np.float64), 1e6) ** dimension
+
+
+def _squared_distances(block: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return the (b, m) squared Euclidean distances of a block of objects to some points."""
+    block = np.asarray(block, dtype=np.float32)
+    away = block @ points.T
+    away *= -2
+    away += np.einsum("ij,ij->i", block, block)[:, None]
+    away += np.einsum("ij,ij->i", points, points)
+    return np.maximum(away, 0, out=away)

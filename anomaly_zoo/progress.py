@@ -1,0 +1,181 @@
+"""How far a search is: what was found, how good the predictions are, and what may be left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import betaincinv, ndtr
+
+from anomaly_zoo.ratings import Event, live
+
+if TYPE_CHECKING:
+    from anomaly_zoo.session import State
+
+AUDIT = "random check of the top 50"
+"""The reason of a look that measures the top of the ranking."""
+TOP = 50
+INTERESTING = 4.0
+RECENT = 40
+EARLY = 20
+"""With fewer looks nothing is said about what is left."""
+_CHECKS = 40  # the latest checks; those of a model long gone say little
+_EDGES = (0.0, 0.02, 0.1, 0.3, 0.6, 1.0)
+_Z90 = 1.6448536269514722
+
+
+@dataclass(frozen=True)
+class Share:
+    """k of n, and the central interval of probability 90% for the share behind it.
+
+    The interval is that of Jeffreys' prior, Beta(k + 1/2, n - k + 1/2), with the ends 0 and 1
+    where none or all were (Brown, Cai & DasGupta 2001, "Interval Estimation for a Binomial
+    Proportion").
+
+    >>> round(Share(9, 10).low, 3), Share(0, 0).low, Share(0, 0).high
+    (0.669, 0.0, 1.0)
+    """
+
+    k: int
+    n: int
+
+    @property
+    def low(self) -> float:
+        """The lower end, 0 to 1."""
+        return float(betaincinv(self.k + 0.5, self.n - self.k + 0.5, 0.05)) if self.k else 0.0
+
+    @property
+    def high(self) -> float:
+        """The upper end, 0 to 1."""
+        whole = self.k == self.n
+        return 1.0 if whole else float(betaincinv(self.k + 0.5, self.n - self.k + 0.5, 0.95))
+
+    def __str__(self) -> str:
+        return f"{self.k} of {self.n} ({self.low:.0%} to {self.high:.0%})" if self.n else "none yet"
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """How many interesting objects nobody has rated: an estimate and its interval of 90%."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"about {_count(self.estimate)} ({_count(self.low)} to {_count(self.high)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a search stands, in numbers that follow from the log and the State alone."""
+
+    looks: int
+    """Objects rated."""
+    found: int
+    """Of these with a mean score of at least 4."""
+    recent: Share
+    """The same of the last 40."""
+    covered: Share
+    """Ratings that lay within the 90% interval predicted before, of all with a prediction."""
+    calibration: pd.DataFrame
+    """p_interesting as predicted, in bins: predicted, n, expected, found."""
+    precision: Share
+    """Interesting ones among the random checks of the unrated top 50."""
+    remaining: Remaining | None
+    """None while it is too early to say."""
+    artefacts: int
+    """Objects that leave the ranking as likely artefacts, without a flag of their own."""
+    advice: str
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"{self.found} found in {self.looks} looks",
+                f"precision of the top {TOP} not yet rated: {self.precision}",
+                f"90% intervals held {self.covered}",
+                f"{self.artefacts} likely artefacts left out",
+                self.advice,
+            ]
+        )
+
+
+def progress(events: Sequence[Event], state: State) -> Progress:
+    """Count what the log and the State that answers it say."""
+    means = state.opinions.mean_scores
+    hits = np.array([score >= INTERESTING for score in means.values()], dtype=bool)
+    recent = hits[-RECENT:]
+    seen = _predicted(events, state)
+    held = np.abs(seen["score"] - seen["interest"]) <= _Z90 * np.hypot(seen["std"], seen["noise"])
+    checks = [e for e in live(events) if e.reason == AUDIT and e.kind in ("rate", "artefact")]
+    good = [e.kind == "rate" and (e.score or 0.0) >= INTERESTING for e in checks[-_CHECKS:]]
+    remaining = None
+    found, looks = int(hits.sum()), len(hits)
+    return Progress(
+        looks=looks,
+        found=found,
+        recent=Share(int(recent.sum()), len(recent)),
+        covered=Share(int(held.sum()), len(held)),
+        calibration=_bins(seen),
+        precision=Share(sum(good), len(good)),
+        remaining=remaining,
+        artefacts=int(state.artefact.sum()) - len(state.opinions.artefacts),
+        advice=_advice(looks, found, Share(int(recent.sum()), len(recent)), remaining),
+    )
+
+
+def _predicted(events: Sequence[Event], state: State) -> pd.DataFrame:
+    """The rated objects with what was predicted before anybody had said anything about them:
+    score, interest, std, noise, p (of being interesting), in the order of the looks."""
+    first: dict[str, Event] = {}
+    for event in events:
+        if event.kind != "undo":
+            first.setdefault(event.id_str, event)
+    rows = []
+    for id_str, score in state.opinions.mean_scores.items():
+        event = first[id_str]
+        if event.interest is None or event.interest_std is None:
+            continue
+        noise = state.posterior.noise if event.noise is None else event.noise
+        spread = math.hypot(event.interest_std, noise)
+        p = event.p_interesting
+        if p is None:
+            p = float(ndtr((event.interest - INTERESTING) / spread))
+        rows.append((score, event.interest, event.interest_std, noise, p))
+    return pd.DataFrame(rows, columns=["score", "interest", "std", "noise", "p"], dtype=float)
+
+
+def _bins(seen: pd.DataFrame) -> pd.DataFrame:
+    """Expected and observed number of interesting objects, by the probability predicted."""
+    edges = np.array(_EDGES)
+    place = np.searchsorted(edges[1:-1], seen["p"], side="right")
+    hits = (seen["score"] >= INTERESTING).to_numpy()
+    n = len(edges) - 1
+    return pd.DataFrame(
+        {
+            "p_interesting": [f"{a:g} to {b:g}" for a, b in pairwise(_EDGES)],
+            "n": np.bincount(place, minlength=n),
+            "expected": np.bincount(place, seen["p"], minlength=n),
+            "found": np.bincount(place, hits, minlength=n).astype(int),
+        }
+    )
+
+
+def _advice(looks: int, found: int, recent: Share, remaining: Remaining | None) -> str:
+    if looks < EARLY:
+        return f"Too early to say how many are left: rate {EARLY - looks} galaxies first."
+    if remaining is None:
+        return "Nothing found yet, so nothing can be said about what is left."
+    return (
+        f"{str(remaining).capitalize()} of the top kind are left; "
+        f"the last {recent.n} looks found {recent.k}."
+    )
+
+
+def _count(value: float) -> str:
+    return f"{round(value):,}"
