@@ -85,7 +85,7 @@ def ours(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
 def published(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
     """The recipe of Galaxy Zoo: PCA 40, each component to unit variance, scikit-learn's GP with
     RationalQuadratic + WhiteKernel, expected improvement on the highest score seen with a
-    trade-off of 0.5, ten random starters (Walmsley et al. 2022, MNRAS 513, 1581, section 6)."""
+    trade-off of 0.5, ten random starters (Walmsley et al. 2022, MNRAS 513, 1581)."""
     Z = whitened(X, 40)
     rater.rate_all(np.random.default_rng(seed).permutation(len(X))[:START])
     return improving(Z, rater, batch, RationalQuadratic() + WhiteKernel(), 0.5)
@@ -95,7 +95,7 @@ def protege(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
     """Astronomaly: Protege: as many components of a PCA as hold 95% of the variance, unwhitened,
     scikit-learn's GP with Matern + WhiteKernel, expected improvement on the highest score seen
     with a trade-off of 3, and ten starters evenly spaced along the first component (Lochner &
-    Rudnick 2024, AJ 169, 121). The seed moves the comb of starters by less than one spacing."""
+    Rudnick 2024, arXiv:2411.04188). The seed moves the comb of starters by less than one spacing."""
     Z = components(X, 0.95)
     order, spacing = np.argsort(Z[:, 0], kind="stable"), len(X) / START
     comb = (np.arange(START) + np.random.default_rng(seed).random()) * spacing
@@ -149,7 +149,7 @@ def logistic(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
 
 def pineforest(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
     """coniferest's PineForest in its own Session, which asks for one object at a time whatever
-    `batch` is, to its advantage (Kornilov et al. 2025, Astronomy and Computing 52, 100960)."""
+    `batch` is, to its advantage (Kornilov et al. 2024, arXiv:2410.17142)."""
     model = import_module("coniferest.pineforest").PineForest(n_jobs=1, random_seed=seed)
     return grown(X, rater, model)
 
