@@ -95,7 +95,7 @@ def protege(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
     """Astronomaly: Protege: as many components of a PCA as hold 95% of the variance, unwhitened,
     scikit-learn's GP with Matern + WhiteKernel, expected improvement on the highest score seen
     with a trade-off of 3, and ten starters evenly spaced along the first component (Lochner &
-    Rudnick 2024, arXiv:2411.04188). The seed moves the comb of starters by less than one spacing."""
+    Rudnick 2024, arXiv:2411.04188). The seed moves that comb by less than a spacing."""
     Z = components(X, 0.95)
     order, spacing = np.argsort(Z[:, 0], kind="stable"), len(X) / START
     comb = (np.arange(START) + np.random.default_rng(seed).random()) * spacing
