@@ -430,7 +430,7 @@ class Session:
 
         >>> X = np.random.default_rng(0).normal(size=(60, 4))
         >>> print(Session(Representation([f"J{i}" for i in range(60)], X)).progress().advice)
-        Too early to say how many are left: rate 20 galaxies first.
+        Too early to say how many are left: 20 more looks.
         """
         state = state or self.state
         return progress(self.log.events[: state.n_events], state)
