@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -82,25 +83,32 @@ def ours(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
     return ranks
 
 
-def published(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
+def published(
+    X: np.ndarray, rater: Rater, batch: int, seed: int, tradeoff: float = 0.5
+) -> np.ndarray:
     """The recipe of Galaxy Zoo: PCA 40, each component to unit variance, scikit-learn's GP with
     RationalQuadratic + WhiteKernel, expected improvement on the highest score seen with a
-    trade-off of 0.5, ten random starters (Walmsley et al. 2022, MNRAS 513, 1581)."""
+    trade-off, ten random starters (Walmsley et al. 2022, MNRAS 513, 1581). `published_0` has no
+    trade-off, modAL's default: with one, all improvements underflow to 0 where nothing was found
+    at the start, and the next rows are taken as they come."""
     Z = whitened(X, 40)
     rater.rate_all(np.random.default_rng(seed).permutation(len(X))[:START])
-    return improving(Z, rater, batch, RationalQuadratic() + WhiteKernel(), 0.5)
+    return improving(Z, rater, batch, RationalQuadratic() + WhiteKernel(), tradeoff)
 
 
-def protege(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
+def protege(
+    X: np.ndarray, rater: Rater, batch: int, seed: int, tradeoff: float = 3.0
+) -> np.ndarray:
     """Astronomaly: Protege: as many components of a PCA as hold 95% of the variance, unwhitened,
     scikit-learn's GP with Matern + WhiteKernel, expected improvement on the highest score seen
     with a trade-off of 3, and ten starters evenly spaced along the first component (Lochner &
-    Rudnick 2024, arXiv:2411.04188). The seed moves that comb by less than a spacing."""
+    Rudnick 2024, arXiv:2411.04188). The seed moves that comb by less than a spacing. `protege_0`
+    has no trade-off, which its authors do not propose but which does better here."""
     Z = components(X, 0.95)
     order, spacing = np.argsort(Z[:, 0], kind="stable"), len(X) / START
     comb = (np.arange(START) + np.random.default_rng(seed).random()) * spacing
     rater.rate_all(order[comb.astype(int)])
-    return improving(Z, rater, batch, Matern() + WhiteKernel(), 3.0)
+    return improving(Z, rater, batch, Matern() + WhiteKernel(), tradeoff)
 
 
 def astronomaly(X: np.ndarray, rater: Rater, batch: int, seed: int) -> np.ndarray:
@@ -199,7 +207,9 @@ METHODS: dict[str, Method] = {
     "ours": ours,
     "logistic": logistic,
     "published": published,
+    "published_0": partial(published, tradeoff=0.0),
     "protege": protege,
+    "protege_0": partial(protege, tradeoff=0.0),
     "astronomaly": astronomaly,
     "pineforest": pineforest,
     "aadforest": aadforest,
