@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anomaly_zoo.embedding import embed
     from anomaly_zoo.interest import InterestModel
     from anomaly_zoo.posterior import Posterior
+    from anomaly_zoo.progress import Progress
     from anomaly_zoo.ratings import RatingLog, RatingNotSaved
     from anomaly_zoo.replay import autopilot
     from anomaly_zoo.representation import Representation
@@ -32,6 +33,7 @@ _HOME = {
     "Cutouts": "cutouts",
     "InterestModel": "interest",
     "Posterior": "posterior",
+    "Progress": "progress",
     "RatingLog": "ratings",
     "RatingNotSaved": "ratings",
     "Representation": "representation",
@@ -49,6 +51,7 @@ __all__ = [
     "Cutouts",
     "InterestModel",
     "Posterior",
+    "Progress",
     "RatingLog",
     "RatingNotSaved",
     "Representation",

@@ -15,6 +15,7 @@ from bokeh.events import Tap
 from waiting import until
 
 import anomaly_zoo as az
+from anomaly_zoo.progress import AUDIT
 from anomaly_zoo.ratings import read_events
 from anomaly_zoo.ui.explorer import Explorer
 
@@ -255,3 +256,22 @@ def test_without_images_the_viewer_says_so() -> None:
 def test_only_a_session_can_be_explored() -> None:
     with pytest.raises(TypeError, match=r"az\.Session, got list"):
         az.explore([1, 2])  # type: ignore[arg-type]
+
+
+def test_the_outlook_follows_the_ratings(tool: Explorer) -> None:
+    assert tool.outlook.advice.startswith("Too early") and tool.outlook.facts == []
+    for i, item in enumerate(tool.viewer.queue[:10]):
+        act(tool, "rate", item["id"], f"t{i}", score=5 * (i % 2), reason=item["reason"])
+    until(lambda: len(tool.session.log.events) == 10)
+    settled(tool)
+    until(lambda: tool.outlook.advice.endswith("10 more looks."))
+    [fact] = tool.outlook.facts
+    assert fact["name"] == "90% intervals held" and fact["value"].endswith("of 10")
+    for i, item in enumerate(tool.viewer.queue[:12]):
+        act(tool, "rate", item["id"], f"u{i}", score=0, reason=AUDIT)
+    until(lambda: len(tool.session.log.events) == 22)
+    settled(tool)
+    until(lambda: tool.outlook.advice.endswith("the last 22 looks found 5."))
+    assert tool.outlook.advice == tool.session.progress().advice
+    assert tool.outlook.facts[0]["value"] == "0 of 12 good"
+    assert "0% to 15%" in tool.outlook.facts[0]["about"]

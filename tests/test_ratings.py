@@ -274,3 +274,63 @@ def test_undo_takes_back_exactly_the_last_act(acts: list[tuple[str, str]]) -> No
             assert opinions(log.events) == before.pop()
         else:
             assert not before
+
+
+FIRST_VERSION = """
+CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL, PRIMARY KEY (key));
+CREATE TABLE events (seq INTEGER NOT NULL, kind VARCHAR NOT NULL, id_str VARCHAR NOT NULL,
+    score FLOAT, rater VARCHAR NOT NULL, time VARCHAR NOT NULL, interest FLOAT,
+    interest_std FLOAT, reason VARCHAR NOT NULL, undoes INTEGER, token VARCHAR NOT NULL,
+    PRIMARY KEY (seq), UNIQUE (token));
+INSERT INTO meta VALUES ('format', 'anomaly_zoo ratings 1'), ('uid', 'abc'),
+    ('representation', '0123456789abcdef'), ('encoder', ''), ('created', '2026-11-01');
+INSERT INTO events VALUES (1, 'rate', 'J1', 4.0, 'eve', '2026-11-01T00:00:00.000+00:00', 1.5, 0.5,
+    'a first look around', NULL, 't1');
+"""
+FIRST_COLUMNS = (
+    *("seq", "kind", "id_str", "score", "rater", "time", "interest", "interest_std", "reason"),
+    *("undoes", "token"),
+)
+
+
+def columns(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as file:
+        return [row[1] for row in file.execute("PRAGMA table_info(events)")]
+
+
+def test_a_file_of_the_first_version_opens_and_grows_with_its_next_event(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(FIRST_VERSION)
+    [first] = read_events(path)
+    assert (first.id_str, first.interest, first.p_interesting) == ("J1", 1.5, None)
+    one, two = RatingLog(path, HASH), RatingLog(path, HASH)
+    assert one.events == two.events == (first,)
+    assert columns(path) == list(FIRST_COLUMNS), "reading changes nothing"
+    one.append(Event("rate", "J2", 5.0, "eve", noise=0.3, p_interesting=0.25))
+    two.append(Event("rate", "J3", 0.0, "bob", p_interesting=0.5))
+    assert [(e.noise, e.p_interesting) for e in two.events] == [
+        (None, None),
+        (0.3, 0.25),
+        (None, 0.5),
+    ]
+    assert set(columns(path)) == {*FIRST_COLUMNS, "noise", "p_interesting"}
+    with closing(sqlite3.connect(path)) as file, file:  # the first version goes on with it
+        file.execute(
+            "INSERT INTO events (kind, id_str, rater, time, reason, token) "
+            "VALUES ('skip', 'J4', 'eve', '', '', 't4')"
+        )
+    one.refresh()
+    assert [e.id_str for e in one.events] == ["J1", "J2", "J3", "J4"]
+
+
+def test_a_file_that_took_its_place_gets_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(FIRST_VERSION)
+    log = RatingLog(path, HASH)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE meta SET value = 'another' WHERE key = 'uid'")
+    with pytest.raises(RatingNotSaved, match="not the file it was"):
+        log.append(Event("rate", "J2", 5.0, "eve"))
+    assert columns(path) == list(FIRST_COLUMNS)

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 import anomaly_zoo as az
 from anomaly_zoo import acquisition, tables
+from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.ratings import read_events
 from anomaly_zoo.session import top
 
@@ -124,13 +125,16 @@ def test_next_gives_all_that_is_left_and_no_more() -> None:
 def test_a_rating_is_logged_with_what_the_model_predicted(tmp_path: Path) -> None:
     session = az.Session(features(), ratings=tmp_path / "r.db", seed=0, rater="eve")
     replay(session, 12)
-    pick = session.picks(1)[0]
+    pick, before = session.picks(1)[0], session.state.posterior
     session.rate(pick.id_str, 2, reason=pick.reason)
     event = read_events(tmp_path / "r.db")[-1]
     assert (event.rater, event.score) == ("eve", 2.0)
     assert event.interest == pytest.approx(pick.interest)
     assert event.interest_std == pytest.approx(pick.interest_std)
     assert event.reason.startswith("expected improvement")
+    row = session.representation.row(pick.id_str)
+    assert event.noise == before.noise
+    assert event.p_interesting == pytest.approx(before.probability_above(4.0)[row])
 
 
 def test_several_raters_share_a_file(tmp_path: Path) -> None:
@@ -385,3 +389,69 @@ def test_top_orders_and_breaks_ties_by_row() -> None:
     assert top(utility, 4).tolist() == [1, 3, 2, 5]
     assert top(utility, 99).tolist() == [1, 3, 2, 5, 0]
     assert top(np.full(3, -np.inf), 2).tolist() == []
+
+
+def test_checks_of_the_top_are_shown_at_their_share_and_never_among_the_first() -> None:
+    session = az.Session(features(), seed=4, audit=0.1)
+    replay_with_reasons(session, 70)
+    reasons = [e.reason for e in session.log.events]
+    checks = [i for i, reason in enumerate(reasons) if reason == AUDIT]
+    assert len(checks) in (6, 7) and min(checks) >= 10
+    assert len({i // 10 for i in checks}) == len(checks), "one in each block of ten looks"
+    without = az.Session(features(), seed=4, audit=0)
+    replay_with_reasons(without, 40)
+    assert AUDIT not in {e.reason for e in without.log.events}
+
+
+def replay_with_reasons(session: az.Session, looks: int) -> None:
+    for _ in range(looks):
+        pick = session.picks(1)[0]
+        session.rate(pick.id_str, truth(pick.id_str), reason=pick.reason)
+
+
+def test_a_check_is_drawn_from_the_unrated_top_and_the_same_again(tmp_path: Path) -> None:
+    drawn = []
+    for seed in range(12):
+        session = az.Session(features(), ratings=tmp_path / f"{seed}.db", seed=seed, audit=0.5)
+        replay(session, 12)
+        ranking = session.ranking()
+        best = ranking[ranking["score"].isna()]["id_str"].tolist()
+        picks = session.picks(6)
+        again = az.Session(features(), ratings=tmp_path / f"{seed}.db", seed=seed, audit=0.5)
+        assert again.picks(6) == picks
+        assert len({p.id_str for p in picks}) == 6
+        checks = [p.id_str for p in picks if p.reason == AUDIT]
+        assert len(checks) == 3
+        assert set(checks) <= set(best[: TOP + 5]), "those before it count as looked at"
+        drawn += [best.index(i) for i in checks]
+    assert min(drawn) < 15 and max(drawn) > 35, "from all over the top"
+
+
+def test_a_check_stays_the_same_while_a_rating_comes_in() -> None:
+    same = 0
+    for seed in range(20):
+        session = az.Session(features(), seed=seed, audit=0.05)
+        replay(session, 12)
+        picks = session.picks(40)
+        [place] = [i for i, p in enumerate(picks) if p.reason == AUDIT][:1]
+        if place == 0:
+            continue
+        session.rate(picks[0].id_str, truth(picks[0].id_str))
+        then = [p.id_str for p in session.picks(40) if p.reason == AUDIT][:1]
+        same += then == [picks[place].id_str]
+    assert same >= 12
+
+
+def test_next_and_rate_log_why_an_object_was_shown() -> None:
+    session = az.Session(features(), seed=4, audit=0.5)
+    replay(session, 14)
+    assert [e.reason for e in session.log.events][:10] == ["a first look around"] * 10
+    assert AUDIT in {e.reason for e in session.log.events}
+    session.rate("J0123", 1)
+    assert session.log.events[-1].reason == "by id"
+
+
+@pytest.mark.parametrize("audit", [-0.1, 0.6, "often", None])
+def test_the_share_of_checks_is_checked(audit: object) -> None:
+    with pytest.raises(ValueError, match="share of looks"):
+        az.Session(features(20), audit=audit)  # type: ignore[arg-type]

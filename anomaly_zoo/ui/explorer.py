@@ -16,13 +16,14 @@ import numpy as np
 
 from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.neighbours import nearest
+from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
 from anomaly_zoo.ratings import Event, live
 from anomaly_zoo.session import Session, State, top
 from anomaly_zoo.tables import replacing
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap
-from anomaly_zoo.ui.panels import Curve, Header
+from anomaly_zoo.ui.panels import Curve, Header, Outlook
 from anomaly_zoo.ui.pictures import PictureDesk, Pictures
 from anomaly_zoo.ui.viewer import Viewer
 
@@ -70,6 +71,7 @@ class Frame:
     near: np.ndarray
     colouring: Colouring
     rate_expected: float
+    progress: Progress
 
 
 class Explorer:
@@ -100,9 +102,10 @@ class Explorer:
         self.map = GalaxyMap(pca_map(session.space.X), self._tapped, self._soon)
         self.gallery = Gallery()
         self.curve = Curve()
+        self.outlook = Outlook()
         panel = ipywidgets.VBox([self.map.bar, self.map.pane])
         panel.add_class("az-map")
-        views = [self.header, self.viewer, panel, self.gallery, self.curve]
+        views = [self.header, self.viewer, panel, self.gallery, self.curve, self.outlook]
         grid = ipywidgets.Box(views)
         grid.add_class("az-grid")
         self.root = ipywidgets.Box([grid])
@@ -226,7 +229,9 @@ class Explorer:
         rows, about = self._gallery_rows(state, shown, near)
         gallery = [self._item(int(row), state, "chosen in the gallery") for row in rows]
         expected = float(state.posterior.probability_above(FOUND).mean())
-        return Frame(state, queue, gallery, about, near, self._colouring(state), expected)
+        progress = self.session.progress(state)
+        colouring = self._colouring(state)
+        return Frame(state, queue, gallery, about, near, colouring, expected, progress)
 
     def _gallery_rows(self, state: State, shown: str, near: np.ndarray) -> tuple[np.ndarray, str]:
         if self.gallery.tab == "near":
@@ -256,6 +261,8 @@ class Explorer:
             self.viewer.done = not frame.queue
             self.map.mark("rated", state.rated, state.scores)
             self.curve.expected = frame.rate_expected
+            self.outlook.advice = frame.progress.advice
+            self.outlook.facts = facts(frame.progress)
             self._drawn = state
         self.gallery.items = frame.gallery
         self.gallery.about = frame.about
@@ -390,6 +397,41 @@ class Explorer:
             return
         self._soon(self._report, "export")
         self._soon(self.header.send, {"kind": "file", "name": f"anomalies.{suffix}"}, [data])
+
+
+def facts(progress: Progress) -> list[dict[str, str]]:
+    """What is known of the predictions, for the outlook; what nothing is known of is left out."""
+    checks, held, hidden = progress.precision, progress.covered, progress.artefacts
+    said = []
+    if checks.n:
+        said.append(
+            {
+                "name": f"top {TOP}, checked at random",
+                "value": f"{checks.k} of {checks.n} good",
+                "about": f"Of the {TOP} best galaxies not yet rated, {checks.n} were shown at "
+                f"random; {checks.k} got 4 or 5. The share of such ones is {checks.low:.0%} to "
+                f"{checks.high:.0%} with a probability of 90%.",
+            }
+        )
+    if held.n:
+        said.append(
+            {
+                "name": "90% intervals held",
+                "value": f"{held.k} of {held.n}",
+                "about": "How many ratings lay within the interval of 90% that was predicted "
+                "before the look: honest predictions hold nine of ten.",
+            }
+        )
+    if hidden:
+        said.append(
+            {
+                "name": "likely artefacts left out",
+                "value": f"{hidden:,}",
+                "about": "Like those that were flagged and unlike all that were rated; "
+                "session.ranking(artefacts=True) lists them.",
+            }
+        )
+    return said
 
 
 def _read_map(file: Path, n: int) -> np.ndarray | None:

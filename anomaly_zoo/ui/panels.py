@@ -1,4 +1,5 @@
-"""The head of the tool and its curve: twins of widgets/header.js and widgets/curve.js."""
+"""The head of the tool, its curve and its outlook: twins of widgets/header.js, curve.js and
+outlook.js."""
 
 from __future__ import annotations
 
@@ -28,3 +29,12 @@ class Curve(anywidget.AnyWidget):
     """Found after each rating."""
     expected = t.Float(0.0).tag(sync=True)
     """Share of interesting objects that the model expects among all: what a random look finds."""
+
+
+class Outlook(anywidget.AnyWidget):
+    """How far the search is: what may be left, how good the predictions are."""
+
+    _esm = asset("make.js", "outlook.js")
+    advice = t.Unicode("").tag(sync=True)
+    facts = t.List(t.Dict()).tag(sync=True)
+    """Short statements, each with what it means: name, value, about."""
