@@ -89,8 +89,8 @@ def published(
     """The recipe of Galaxy Zoo: PCA 40, each component to unit variance, scikit-learn's GP with
     RationalQuadratic + WhiteKernel, expected improvement on the highest score seen with a
     trade-off, ten random starters (Walmsley et al. 2022, MNRAS 513, 1581). `published_0` has no
-    trade-off, modAL's default: with one, all improvements underflow to 0 where nothing was found
-    at the start, and the next rows are taken as they come."""
+    trade-off, modAL's default: with one, all improvements may underflow to 0 where nothing was
+    found at the start, and any rows are next, as they come."""
     Z = whitened(X, 40)
     rater.rate_all(np.random.default_rng(seed).permutation(len(X))[:START])
     return improving(Z, rater, batch, RationalQuadratic() + WhiteKernel(), tradeoff)
