@@ -133,7 +133,7 @@ def test_the_whole_loop(notebook: Open, lab: Lab, tmp_path: Path) -> None:
     page.wait_for_selector('.az-status[data-level="ready"]')
     left = 20 - rated(page)
     until(lambda: page.inner_text(".az-advice").endswith(f"{left} more looks."))
-    assert page.inner_text(".az-fact").startswith("90% intervals held")
+    assert page.inner_text(".az-fact").startswith("in 90% intervals")
     assert page.inner_text(".az-fact b").endswith(f"of {rated(page)}")
     # Looking back shows what was given.
     here = shown(page)

@@ -266,7 +266,7 @@ def test_the_outlook_follows_the_ratings(tool: Explorer) -> None:
     settled(tool)
     until(lambda: tool.outlook.advice.endswith("10 more looks."))
     [fact] = tool.outlook.facts
-    assert fact["name"] == "90% intervals held" and fact["value"].endswith("of 10")
+    assert fact["name"] == "in 90% intervals" and fact["value"].endswith("of 10")
     for i, item in enumerate(tool.viewer.queue[:12]):
         act(tool, "rate", item["id"], f"u{i}", score=0, reason=AUDIT)
     until(lambda: len(tool.session.log.events) == 22)

@@ -406,17 +406,17 @@ def facts(progress: Progress) -> list[dict[str, str]]:
     if checks.n:
         said.append(
             {
-                "name": f"top {TOP}, checked at random",
+                "name": f"top-{TOP} checks",
                 "value": f"{checks.k} of {checks.n} good",
-                "about": f"Of the {TOP} best galaxies not yet rated, {checks.n} were shown at "
-                f"random; {checks.k} got 4 or 5. The share of such ones is {checks.low:.0%} to "
-                f"{checks.high:.0%} with a probability of 90%.",
+                "about": f"The last {checks.n} galaxies drawn at random from the {TOP} best not "
+                f"yet rated: {checks.k} got 4 or 5. With a probability of 90% that is the case of "
+                f"{checks.low:.0%} to {checks.high:.0%} of such ones.",
             }
         )
     if held.n:
         said.append(
             {
-                "name": "90% intervals held",
+                "name": "in 90% intervals",
                 "value": f"{held.k} of {held.n}",
                 "about": "How many ratings lay within the interval of 90% that was predicted "
                 "before the look: honest predictions hold nine of ten.",
@@ -425,8 +425,8 @@ def facts(progress: Progress) -> list[dict[str, str]]:
     if hidden:
         said.append(
             {
-                "name": "likely artefacts left out",
-                "value": f"{hidden:,}",
+                "name": "likely artefacts",
+                "value": f"{hidden:,} left out",
                 "about": "Like those that were flagged and unlike all that were rated; "
                 "session.ranking(artefacts=True) lists them.",
             }
