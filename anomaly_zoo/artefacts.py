@@ -59,9 +59,8 @@ class Surroundings:
             own = place[start : start + _CHUNK]
             mine = np.flatnonzero(own >= 0)
             away[mine, own[mine]] = np.inf
-            near = np.partition(away, min(k - 1, away.shape[1] - 1), axis=1)
-            distance[start : start + _CHUNK] = np.sqrt(near[:, k - 1])
-            within = np.sqrt(near[mine, :k])
+            distance[start : start + _CHUNK] = np.sqrt(_kth(away, k))
+            within = np.sqrt(np.partition(away[mine], k - 1, axis=1)[:, :k])
             good = (within > 0).all(axis=1) & np.isfinite(within).all(axis=1)
             within = within[good]
             logs.append(np.log(within.max(axis=1, keepdims=True) / within).sum(axis=1))
@@ -114,6 +113,19 @@ def artefact_probability(
         p[rows] = 1 / (1 + odds)
     p[flagged] = 1.0
     return p
+
+
+def _kth(away: np.ndarray, k: int) -> np.ndarray:
+    """Return the k-th smallest of each row, of a large one that of the minima of eight at a time:
+    a little more where two of the k share their eight, and several times as fast.
+
+    >>> _kth(np.array([[3.0, 1.0, 2.0]]), 2).tolist()
+    [2.0]
+    """
+    if away.shape[1] == _SAMPLE:
+        width = _SAMPLE // 8
+        away = np.minimum.reduce([away[:, i * width : (i + 1) * width] for i in range(8)])
+    return np.partition(away, k - 1, axis=1)[:, k - 1]
 
 
 def _power(ratio: np.ndarray, dimension: float) -> np.ndarray:

@@ -273,5 +273,5 @@ def test_the_outlook_follows_the_ratings(tool: Explorer) -> None:
     settled(tool)
     until(lambda: tool.outlook.advice.endswith("the last 22 looks found 5."))
     assert tool.outlook.advice == tool.session.progress().advice
-    assert tool.outlook.facts[0]["value"] == "0 of 12 good"
-    assert "0% to 15%" in tool.outlook.facts[0]["about"]
+    assert tool.outlook.facts[0]["value"] == "0 of 10 good"
+    assert "0% to 17%" in tool.outlook.facts[0]["about"]
