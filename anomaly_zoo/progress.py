@@ -87,7 +87,7 @@ def remaining(p: np.ndarray, seen_p: np.ndarray, hits: np.ndarray, looks: int) -
       picked as the best of their p, so an object of lower p counts by less than in proportion.
 
     The interval is a factor of exp(1.4 + 15 / looks) to both sides (4.4 after 200 looks, 5.5 after
-    50): it held the truth at 80% of 272 stages of searches with a known rater, 25 to 200 looks, for
+    50): it held the truth at 220 of 273 stages of searches with a known rater, 25 to 200 looks, for
     20 rare kinds (tests/benchmarks/remaining.py). The width is measured, not derived: no model
     knows of objects that look like dull ones to the encoder.
 
@@ -125,7 +125,8 @@ class Progress:
     calibration: pd.DataFrame
     """p_interesting as predicted, in bins: predicted, n, expected, found."""
     precision: Share
-    """Interesting ones among the random checks of the unrated top 50."""
+    """Interesting ones among the last ten random checks of the unrated top 50, as that was at the
+    time of each: where finds run out quickly, the top of today is worse."""
     remaining: Remaining | None
     """None while it is too early to say."""
     artefacts: int
