@@ -95,7 +95,6 @@ def rank(
         str, typer.Option(help="The column of the ids in both tables.")
     ] = "id_str",
     components: Annotated[int, typer.Option(min=1, help="As in the session.")] = 100,
-    kernel: Annotated[str, typer.Option(help="As in the session: rq or matern.")] = "rq",
     seed: Annotated[int, typer.Option(min=0, help="As in the session.")] = 0,
 ) -> None:
     """Rank all galaxies by the ratings in RATINGS and write the list, without a screen."""
@@ -123,7 +122,6 @@ def rank(
             table,
             ratings=ratings,
             components=components,
-            kernel=kernel,
             seed=seed,
         )
         session.export(output, top=top)

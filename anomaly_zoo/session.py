@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
-import math
+import itertools
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +23,7 @@ from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.encoders.protocol import Encoder, label
-from anomaly_zoo.interest import KERNELS, Hyperparameters, InterestModel, fit_hyperparameters
+from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.progress import AUDIT, TOP, Progress, progress
 from anomaly_zoo.ranking import DESCRIPTIONS, UNITS, ranked
@@ -36,10 +37,16 @@ from anomaly_zoo.ratings import (
     read_events,
 )
 from anomaly_zoo.representation import Representation
-from anomaly_zoo.start import spread
+from anomaly_zoo.start import Exploration, alike
 
 STARTERS = 10
-_SCALE = math.sqrt(2)  # root mean square distance of two objects where the total variance is 1
+FOUND = 4.0
+"""From this score on an object is interesting."""
+GOALS = ("many", "best")
+BAR = 50
+"""The place in the ranking of the unrated that an object is to improve on."""
+PROMISING = 1.0
+"""Expected interest below which every second look is a bold one."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,19 @@ class State:
     """(n,) float32, how likely each object is an artefact like the flagged ones; 1 for those."""
     posterior: Posterior
     best_f: float
-    """The highest posterior mean among the rated (of all, before the first rating)."""
+    """What an object is to improve on: the posterior mean of the 50th of the unrated ("many"), or
+    the highest among the rated ("best")."""
     utility: np.ndarray
     """(n,) what the acquisition rule gives; -inf for what is rated, skipped or an artefact."""
-    starters: np.ndarray
-    """Rows left of the seeded spread that is shown before the model's own choices."""
-    hyperparameters: Hyperparameters | None
+    hypotheses: tuple[Hypothesis, ...]
+    """The Gaussian processes behind the posterior."""
+    seen: np.ndarray
+    """Rows of all objects that were rated, skipped or flagged."""
+
+    @property
+    def looks(self) -> int:
+        """How many objects were looked at."""
+        return len(self.seen)
 
 
 class Session:
@@ -86,12 +100,16 @@ class Session:
     `representation` is an (n, d) Representation; `catalog` a Catalog of the same objects, in any
     order; `ratings` the path of a ratings file (made when missing; without one, ratings live in
     memory). The same file and seed resume the same State and the same next object. More than
-    `components` dimensions are reduced by PCA with one global scale. `kernel` is "rq" or "matern";
-    `acquisition` a rule of anomaly_zoo.acquisition or any function with their signature. `encoder`
-    is the one that made the features, for the images that are compared with them: it must be the
-    same in name and version. Features without their encoder at hand need none. `audit` is the share
-    of looks that are drawn at random from the top 50, by which `progress` measures how good that
-    top is; 0 switches them off.
+    `components` dimensions are reduced by PCA; how its axes count is for the ratings to say.
+
+    `start_like` are ids of examples: they are shown first, then what is most like them. `goal` is
+    "many", to find as many interesting objects as the looks allow (an object is to improve on the
+    50th of those not yet seen), or "best", the textbook's search for the one highest score (it is
+    to improve on the best of those rated). `acquisition` is a rule of anomaly_zoo.acquisition or
+    any function with their signature. `audit` is the share of looks that are drawn at random from
+    the top 50, by which `progress` measures how good that top is; 0 switches them off. `encoder` is
+    the one that made the features, for the images that are compared with them: it must be the same
+    in name and version. Features without their encoder at hand need none.
 
     Raises ValueError where catalogue and representation do not hold the same objects, where the
     ratings file belongs to another representation (with both encoders, where those differ), or
@@ -117,12 +135,13 @@ class Session:
         seed: int = 0,
         rater: str | None = None,
         components: int = 100,
-        kernel: str = "rq",
+        start_like: Sequence[str] = (),
+        goal: str = "many",
         acquisition: Callable[..., np.ndarray] = expected_improvement,
         encoder: Encoder | None = None,
         audit: float = 0.05,
     ) -> None:
-        _check_settings(representation, catalog, seed, components, kernel, acquisition)
+        _check_settings(representation, catalog, seed, components, goal, acquisition)
         self.audit = _check_audit(audit)
         if encoder is not None:
             _check_encoder(encoder, representation)
@@ -133,11 +152,15 @@ class Session:
         self.seed = seed
         self.rater = str(rater) if rater is not None else _login()
         self.space = representation.pca(min(components, representation.d))
-        self._kernel = kernel
+        self.goal = goal
         self._acquisition = acquisition
-        self._starters = spread(self.space.X, STARTERS, seed)
+        self._variance = _variance(self.space)
+        self._exploration = Exploration(self.space.X, self._variance, seed)
+        self._alike = np.array([], dtype=int)
+        if len(examples := _check_examples(start_like, representation)):
+            self._alike = alike(self.space.X, self._variance, examples, STARTERS)
         self._state: State | None = None
-        self._fitted: tuple[bytes, Hyperparameters] | None = None
+        self._fitted: tuple[bytes, tuple[Hypothesis, ...]] | None = None
         self._around: Surroundings | None = None
         self._offered: dict[str, str] = {}
         self._computing = threading.Lock()
@@ -170,13 +193,21 @@ class Session:
         rated = self.representation.rows(list(mean_scores))
         scores = np.array(list(mean_scores.values()), dtype=np.float64)
         last = self._state
+        p_artefact = self._p_artefact(held, rated)
+        artefact = p_artefact >= HIDDEN
+        artefact[rated] = False
+        others = self.representation.rows(sorted(held.skipped | held.artefacts))
+        seen = np.concatenate([rated, others]).astype(int)
+        open_ = ~artefact
+        open_[rated] = False
+        open_[self.representation.rows(list(held.skipped))] = False
         if last and np.array_equal(last.rated, rated) and np.array_equal(last.scores, scores):
-            hyperparameters, posterior, best_f = last.hyperparameters, last.posterior, last.best_f
+            hypotheses, posterior = last.hypotheses, last.posterior
         else:
-            hyperparameters = self._hyperparameters(rated, scores)
-            model = InterestModel.condition(self.space.X[rated], scores, hyperparameters)
+            hypotheses = self._hypotheses(rated, scores)
+            model = InterestModel.condition(self.space.X[rated], scores, hypotheses)
             posterior = model.score_batches(self.space.batches(), len(self.space))
-            best_f = float(posterior.mean[rated].max() if len(rated) else posterior.mean.max())
+        best_f = self._best_f(posterior.mean, rated, open_)
         rng = np.random.default_rng([self.seed, len(events)])
         utility = np.array(self._acquisition(posterior, best_f=best_f, rng=rng), dtype=np.float64)
         if utility.shape != posterior.mean.shape:
@@ -186,16 +217,8 @@ class Session:
             )
         largest = np.finfo(np.float64).max
         utility = np.nan_to_num(utility, nan=-np.inf, posinf=largest, neginf=-largest)
-        p_artefact = self._p_artefact(held, rated)
-        artefact = p_artefact >= HIDDEN
-        artefact[rated] = False
-        utility[rated] = -np.inf
-        utility[artefact] = -np.inf
-        utility[self.representation.rows(list(held.skipped))] = -np.inf
-        starters = self._starters[np.isfinite(utility[self._starters])]
-        if len(rated) >= STARTERS:
-            starters = starters[:0]
-        for array in (rated, scores, artefact, p_artefact, utility, starters):
+        utility[~open_] = -np.inf
+        for array in (rated, scores, artefact, p_artefact, utility, seen):
             array.flags.writeable = False
         return State(
             n_events=len(events),
@@ -207,19 +230,27 @@ class Session:
             posterior=posterior,
             best_f=best_f,
             utility=utility,
-            starters=starters,
-            hyperparameters=hyperparameters,
+            hypotheses=hypotheses,
+            seen=seen,
         )
 
-    def _hyperparameters(self, rated: np.ndarray, scores: np.ndarray) -> Hyperparameters:
-        """Fitted to the first ratings only, a few at a time, so that most ratings need no new fit
+    def _hypotheses(self, rated: np.ndarray, scores: np.ndarray) -> tuple[Hypothesis, ...]:
+        """Weighed by the first ratings only, a few at a time, so that most ratings need no new fit
         and the result depends on the ratings alone, not on when the file was opened."""
         count = _refit_after(len(rated))
         key = rated[:count].tobytes() + scores[:count].tobytes()
         if self._fitted is None or self._fitted[0] != key:
             X = self.space.X[rated[:count]]
-            self._fitted = key, fit_hyperparameters(X, scores[:count], self._kernel, _SCALE)
+            self._fitted = key, weigh(X, scores[:count], self._variance)
         return self._fitted[1]
+
+    def _best_f(self, mean: np.ndarray, rated: np.ndarray, open_: np.ndarray) -> float:
+        """What an object is to improve on. Who means to find many with the looks that are left
+        would look at the highest means; each other object takes the place of the last of these."""
+        if self.goal == "best":
+            return float(mean[rated].max() if len(rated) else mean.max())
+        left = mean[open_]
+        return float(np.partition(left, -BAR)[-BAR] if len(left) >= BAR else left.min(initial=0.0))
 
     def _p_artefact(self, held: Opinions, rated: np.ndarray) -> np.ndarray:
         """(n,) how likely each object is an artefact: only from flags and what was rated."""
@@ -248,16 +279,57 @@ class Session:
         if not isinstance(n, Integral) or n < 1:
             raise ValueError(f"ask for a whole number of objects, at least one, got {n!r}")
         state = state or self.state
-        first = state.starters[:n]
-        utility = state.utility.copy()
-        utility[first] = -np.inf
-        best = top(utility, n - len(first))
-        reasons = ["a first look around"] * len(first) + [
-            _reason(self.rule, utility[row]) for row in best
-        ]
-        chosen = list(zip(np.concatenate([first, best]).tolist(), reasons, strict=True))
-        chosen = self._audited(chosen, len(first), state)
+        alike, chosen = self._choose(n, state)
+        chosen = self._audited(chosen, alike, state)
         return [self.pick(row, why, state) for row, why in chosen]
+
+    def _choose(self, n: int, state: State) -> tuple[int, list[tuple[int, str]]]:
+        """Up to n (row, reason) pairs, before the random checks; how many are like the examples.
+
+        The first looks, and all until something interesting is found, explore; where the scores
+        differ already, every second one is the model's. Later every second look that the model
+        expects little of is a bold one: the textbook's expected improvement over the best rated,
+        which goes for what the model is least sure of.
+        """
+        open_ = np.isfinite(state.utility)
+        mean, looks = state.posterior.mean, state.looks
+        best = iter(top(state.utility, n))
+        first = [int(row) for row in self._alike if open_[row]] if looks < STARTERS else []
+        exploring = looks < STARTERS or not (state.scores >= FOUND).any()
+        learning = looks >= STARTERS and float(np.ptp(state.scores)) > 0
+        walk: Iterator[int] = iter(())
+        if exploring:
+            seen = np.concatenate([state.seen, first[:n]]).astype(int)
+            walk = iter(self._exploration.next(n, seen, open_))
+        bold: Iterator[int] | None = None
+        chosen: dict[int, str] = {row: "like your examples" for row in first[:n]}
+        alike = len(chosen)
+        while len(chosen) < n:
+            odd = (looks + len(chosen)) % 2 == 1
+            if exploring and (odd or not learning) and (row := _new(walk, chosen)) is not None:
+                chosen[row] = "a first look around" if looks < STARTERS else "far from all seen"
+                continue
+            if (row := _new(best, chosen)) is None:
+                break
+            if not exploring and odd and mean[row] < PROMISING and self._alternates:
+                best = itertools.chain([row], best)
+                bold = iter(top(self._boldness(state), n)) if bold is None else bold
+                if (row := _new(bold, chosen)) is None:
+                    break
+                chosen[row] = "a bold look"
+            else:
+                chosen[row] = _reason(self.rule, state.utility[row])
+        return alike, list(chosen.items())
+
+    @property
+    def _alternates(self) -> bool:
+        return self.goal == "many" and self._acquisition is expected_improvement
+
+    def _boldness(self, state: State) -> np.ndarray:
+        """(n,) the textbook's expected improvement, over the best of the rated."""
+        best = float(state.posterior.mean[state.rated].max())
+        utility = expected_improvement(state.posterior, best_f=best)
+        return np.where(np.isfinite(state.utility), utility, -np.inf)
 
     def _audited(
         self, chosen: list[tuple[int, str]], starters: int, state: State
@@ -271,8 +343,7 @@ class Session:
         """
         if not self.audit:
             return chosen
-        held, length = state.opinions, len(chosen)
-        looks = len(held.scores) + len(held.artefacts) + len(held.skipped)
+        looks, length = state.looks, len(chosen)
         for place in range(starters, length):
             block, within = divmod(looks + place, self._block)
             due = np.random.default_rng([self.seed, block]).integers(self._block)
@@ -453,7 +524,6 @@ class Session:
         state = state or self.state
         held = state.opinions
         raters = sorted({rater for by in held.scores.values() for rater in by})
-        given = state.hyperparameters.as_dict() if state.hyperparameters else {}
         entries: dict[str, Any] = {
             "creator": f"anomaly_zoo {anomaly_zoo.__version__}",
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -463,7 +533,8 @@ class Session:
             "encoder": self.representation.encoder,
             "n_objects": len(self.representation),
             "components": self.space.d,
-            **{f"gp_{name}": value for name, value in given.items()},
+            "hypotheses": json.dumps([h.as_dict() for h in state.hypotheses]),
+            "goal": self.goal,
             "acquisition": self.rule,
             "audit": self.audit,
             "seed": self.seed,
@@ -498,6 +569,19 @@ def top(utility: np.ndarray, n: int) -> np.ndarray:
     return rows[np.argsort(-utility[rows], kind="stable")][:n]
 
 
+def _new(rows: Iterator[int], chosen: dict[int, str]) -> int | None:
+    """The next of the rows that is not among the chosen."""
+    return next((int(row) for row in rows if int(row) not in chosen), None)
+
+
+def _variance(space: Representation) -> np.ndarray:
+    """(d,) the variance of each axis; the space is centred."""
+    total = np.zeros(space.d)
+    for _, block in space.batches():
+        total += np.square(block, dtype=np.float64).sum(axis=0)
+    return total / len(space)
+
+
 def _refit_after(n: int) -> int:
     """How many of n ratings the hyper-parameters are fitted to: all up to 20, then every 5th,
     from 100 on every 10th."""
@@ -521,7 +605,7 @@ def _check_settings(
     catalog: object,
     seed: object,
     components: object,
-    kernel: object,
+    goal: object,
     acquisition: object,
 ) -> None:
     """Say at once what a Session cannot work with."""
@@ -539,8 +623,8 @@ def _check_settings(
         raise ValueError(f"seed is a whole number, 0 or more, got {seed!r}")
     if not isinstance(components, Integral) or components < 1:
         raise ValueError(f"components is a whole number, 1 or more, got {components!r}")
-    if kernel not in KERNELS:
-        raise ValueError(f"kernel is one of {', '.join(KERNELS)}, got {kernel!r}")
+    if goal not in GOALS:
+        raise ValueError(f"goal is 'many' or 'best', got {goal!r}")
     if not callable(acquisition):
         raise TypeError(
             f"acquisition is a function, such as az.acquisition.greedy, got {acquisition!r}"
@@ -553,6 +637,13 @@ def _check_audit(audit: object) -> float:
             f"audit is the share of looks that check the top 50 at random, 0 to 0.5, got {audit!r}"
         )
     return float(audit)
+
+
+def _check_examples(ids: object, representation: Representation) -> np.ndarray:
+    """The rows of the examples to start with."""
+    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
+        raise TypeError(f"start_like is a list of ids such as ['J1234'], got {ids!r}")
+    return np.array(list(dict.fromkeys(representation.row(i) for i in ids)), dtype=int)
 
 
 def _check_encoder(encoder: object, representation: Representation) -> None:

@@ -1,38 +1,120 @@
-"""The first galaxies to look at, before any rating: spread over the representation."""
+"""Where to look before anything was found: far from all that was seen, and here and there."""
 
 from __future__ import annotations
 
 import numpy as np
 
-POOL = 20_000
+from anomaly_zoo.geometry import weighted
+
+POOL = 100_000
+DRAW = 5
+"""Every so many looks one is drawn at random instead of the farthest."""
 
 
-def spread(X: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Rows (count,) of X (n, d), each drawn with probability growing with its squared distance
-    from those before it (k-means++ seeding: Arthur & Vassilvitskii 2007).
+class Exploration:
+    """Goes through a representation so that looks without a find are never lost.
 
-    Of more than 20,000 objects a seeded sample of that many is considered. With fewer distinct
-    objects than `count`, the rest are drawn at random.
+    Of five looks, four go to the object that is farthest from everything seen so far, in a
+    geometry between the plain and the whitened one: the traversal of Gonzalez (1985), after k steps
+    of which no object is farther from a seen one than twice what the best possible k looks would
+    leave, so that it provably moves on. Outliers come first, where the rare things are found
+    soonest. The fifth is drawn with a probability that grows with its squared distance (Arthur &
+    Vassilvitskii 2007), which also reaches rare things in crowded places.
 
-    >>> X = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 50, axis=0)
-    >>> sorted(int(row) // 50 for row in spread(X, 3, seed=1))
+    X : (n, d) objects; variance : (d,) of each axis. Of more than 100,000 objects a seeded sample
+    of that many is considered.
+
+    >>> X = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 50, axis=0).astype("float32")
+    >>> walk = Exploration(X, X.var(axis=0), seed=1)
+    >>> everything = np.ones(150, dtype=bool)
+    >>> sorted(int(row) // 50 for row in walk.next(3, np.array([], dtype=int), everything))
     [0, 1, 2]
     """
-    rng = np.random.default_rng([seed, len(X)])
-    pool = np.arange(len(X))
-    if len(X) > POOL:
-        pool = np.sort(rng.choice(len(X), POOL, replace=False))
-    points = np.asarray(X[pool], dtype=np.float32)
-    count = min(count, len(pool))
-    chosen: list[int] = []
-    distance = np.full(len(pool), np.inf, dtype=np.float64)
-    left = np.ones(len(pool), dtype=bool)
-    while len(chosen) < count:
-        weight = np.where(left, distance, 0.0)
-        if not chosen or not weight.sum() > 0:
-            weight = left.astype(np.float64)
-        pick = int(rng.choice(len(pool), p=weight / weight.sum()))
-        chosen.append(pick)
-        left[pick] = False
-        distance = np.minimum(distance, np.square(points - points[pick]).sum(axis=1))
-    return pool[chosen]
+
+    def __init__(self, X: np.ndarray, variance: np.ndarray, seed: int) -> None:
+        rng = np.random.default_rng([seed, len(X)])
+        self._seed = seed
+        self._X = X
+        self._rows = np.arange(len(X))
+        if len(X) > POOL:
+            self._rows = np.sort(rng.choice(len(X), POOL, replace=False))
+        half = weighted(variance, 0.5, len(variance), "half white")
+        plain = weighted(variance, 0.0, len(variance), "as they are")
+        pool = np.asarray(X[self._rows], dtype=np.float32)
+        self._spaces = [(geometry, *_squared(geometry(pool))) for geometry in (half, plain)]
+        self._forget()
+
+    def _forget(self) -> None:
+        self._seen: frozenset[int] = frozenset()
+        self._away = [np.full(len(self._rows), np.inf, dtype=np.float32) for _ in self._spaces]
+
+    def next(self, n: int, seen: np.ndarray, open_: np.ndarray) -> list[int]:
+        """Up to n rows to look at, in order: none but where `open_` (n,) is True.
+
+        `seen` are the rows that were looked at, in any order; with the seed they decide.
+        """
+        known = frozenset(int(row) for row in seen)
+        if not self._seen <= known:
+            self._forget()
+        for row in known - self._seen:
+            self._see(self._away, row)
+        self._seen = known
+        away = [distance.copy() for distance in self._away]
+        left = open_[self._rows]
+        chosen: list[int] = []
+        for look in range(len(known), len(known) + n):
+            if not left.any():
+                break
+            place = self._choose(look, away, left)
+            chosen.append(int(self._rows[place]))
+            left[place] = False
+            self._see(away, chosen[-1])
+        return chosen
+
+    def _choose(self, look: int, away: list[np.ndarray], left: np.ndarray) -> int:
+        farthest, drawn = (np.where(left, distance, 0.0) for distance in away)
+        first = not np.isfinite(farthest[left]).all()
+        if not first and look % DRAW != DRAW - 1 and farthest.max() > 0:
+            return int(farthest.argmax())
+        chance = left.astype(np.float64) if first or not drawn.max() > 0 else drawn.astype(float)
+        rng = np.random.default_rng([self._seed, look, len(self._rows)])
+        return int(rng.choice(len(chance), p=chance / chance.sum()))
+
+    def _see(self, away: list[np.ndarray], row: int) -> None:
+        """Bring the distances to the nearest seen object up to date."""
+        x = np.asarray(self._X[row : row + 1], dtype=np.float32)
+        for distance, (geometry, points, norms) in zip(away, self._spaces, strict=True):
+            [z] = geometry(x)
+            squared = norms - 2 * (points @ z) + z @ z
+            # What lies within rounding of a seen object is a copy of it.
+            squared[squared < 1e-6 * (norms + z @ z)] = 0.0
+            np.minimum(distance, squared, out=distance)
+
+
+def _squared(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The points with their squared norms."""
+    return points, np.square(points).sum(axis=1)
+
+
+def alike(X: np.ndarray, variance: np.ndarray, examples: np.ndarray, n: int) -> np.ndarray:
+    """Up to n rows of X (n, d) to begin with where examples (rows) are given: the examples, then
+    the nearest neighbour of each, the second nearest of each, and so on.
+
+    >>> X = np.array([[0.0], [0.1], [0.3], [5.0], [5.2], [9.0]])
+    >>> alike(X, np.ones(1), np.array([0, 3]), 5).tolist()
+    [0, 3, 1, 4, 2]
+    """
+    geometry = weighted(variance, 0.5, len(variance), "half white")
+    wanted = min(n, len(X))
+    lists = []
+    for row in examples:
+        [z] = geometry(np.asarray(X[row : row + 1], dtype=np.float32))
+        distance = np.empty(len(X), dtype=np.float32)
+        for start in range(0, len(X), POOL):
+            block = geometry(np.asarray(X[start : start + POOL], dtype=np.float32))
+            distance[start : start + POOL] = np.square(block - z).sum(axis=1)
+        distance[row] = -1.0
+        near = np.argpartition(distance, wanted - 1)[:wanted]
+        lists.append(near[np.lexsort((near, distance[near]))])
+    order = dict.fromkeys(int(row) for row in np.stack(lists, axis=1).ravel())
+    return np.array(list(order)[:wanted])

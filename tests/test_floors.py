@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ids", "cache", "tables", "threads", "deep_field"),
     ("simulate",),
-    ("posterior", "cutouts", "encoders"),
-    ("representation", "catalog", "ratings"),
+    ("posterior", "geometry", "cutouts", "encoders"),
+    ("representation", "catalog", "ratings", "process"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
     ("ranking", "progress", "sources", "parts"),
     ("session", "embedding"),
