@@ -1,12 +1,12 @@
-"""Seconds from a rating to the next galaxy chosen: the whole step, beside two other libraries.
+"""Seconds from a rating to the next galaxy chosen: the whole step, beside other libraries.
 
     python tests/benchmarks/loop.py                    # N = 1k, 60k, 253k; d = 40; n = 100
     python tests/benchmarks/loop.py --pools 1000 --rated 20
 
-Ours is `session.rate` (on disk) and `session.next`, with every refit of the hyper-parameters that
-falls due: median and slowest of `--looks` ratings. The others are given our hyper-parameters, so
-they only condition, predict mean and standard deviation over the pool, and take the highest
-expected improvement; best of two. Peak memory is that of the whole process, data included.
+Ours is `session.rate` (on disk) and `session.next`, with the whole mixture and all weighing of its
+hypotheses that falls due: median and slowest of `--looks` ratings. The others are given the leading
+hypothesis, so they only condition, predict mean and standard deviation over the pool, and take the
+highest expected improvement; best of two. Peak memory is that of the whole process, data included.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from interest import gpytorch, make, megabytes, sklearn
+from interest import make, megabytes, peers
 
 
 def truth(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -46,22 +46,22 @@ def session_step(n: int, d: int, rated: int, looks: int, pipe) -> None:
             session.rate(coming, score)
             [coming] = session.next()
             seconds.append(time.perf_counter() - began)
-        hyper = session.state.hyperparameters
-    pipe.send((float(np.median(seconds)), max(seconds), megabytes(), data, hyper))
+        hypotheses = session.state.hypotheses
+    pipe.send((float(np.median(seconds)), max(seconds), megabytes(), data, hypotheses))
 
 
-def peer_step(predict, n: int, d: int, rated: int, hyper, pipe) -> None:
+def peer_step(predict, n: int, d: int, rated: int, hypotheses, pipe) -> None:
     from anomaly_zoo.acquisition import expected_improvement
     from anomaly_zoo.posterior import Posterior
 
     warnings.simplefilter("ignore")
     X, rows, _ = make(n, d, rated)
     x, y = X[rows], truth(X, rows)[rows]
-    predict(X[:100], x, y, hyper)  # load the libraries
+    predict(X[:100], x, y, hypotheses)  # load the libraries
     seconds = []
     for _ in range(2):
         began = time.perf_counter()
-        mean, std = predict(X, x, y, hyper)
+        mean, std = predict(X, x, y, hypotheses)
         belief = Posterior(mean, np.maximum(std, 1e-6))
         int(np.argmax(expected_improvement(belief, best_f=float(mean[rows].max()))))
         seconds.append(time.perf_counter() - began)
@@ -92,13 +92,13 @@ def main() -> None:
     print("| N | who | rating -> next, s | slowest, s | times ours | peak MB |")
     print("|---|---|---|---|---|---|")
     for n in options.pools:
-        ours, slowest, peak, data, hyper = apart(session_step, n, *size, options.looks)
+        ours, slowest, peak, data, hypotheses = apart(session_step, n, *size, options.looks)
         print(
-            f"| {n:,} | anomaly_zoo | {ours:.3f} | {slowest:.3f} | 1 | {peak:.0f} "
-            f"({data:.0f} before the session) |"
+            f"| {n:,} | anomaly_zoo, {len(hypotheses)} hypotheses | {ours:.3f} | {slowest:.3f} | 1 "
+            f"| {peak:.0f} ({data:.0f} before the session) |"
         )
-        for predict in (sklearn, gpytorch):
-            best, worst, peak = apart(peer_step, predict, n, *size, hyper)
+        for predict in peers():
+            best, worst, peak = apart(peer_step, predict, n, *size, hypotheses)
             print(
                 f"| {n:,} | {predict.__name__} | {best:.3f} | {worst:.3f} | {best / ours:.1f} "
                 f"| {peak:.0f} |",
