@@ -185,6 +185,8 @@ class InterestModel:
         X, y = _check_ratings(X, y)
         if variance is None:
             variance = X.var(axis=0) if len(X) > 1 else np.ones(X.shape[1])
+            # What varies by no more than the rounding of a float32 does not vary.
+            variance[variance < (1e-7 * np.abs(X).max(axis=0, initial=0.0)) ** 2] = 0.0
         return cls.condition(X, y, weigh(X, y, variance))
 
     @classmethod
@@ -193,9 +195,12 @@ class InterestModel:
     ) -> InterestModel:
         """Condition every hypothesis on (n, d) rated objects and (n,) scores, exactly.
 
-        Raises ValueError for shapes that do not fit or values that are not finite.
+        Raises ValueError for shapes that do not fit, values that are not finite, or shares that do
+        not sum to one.
         """
         X, y = _check_ratings(X, y)
+        if not math.isclose(total := sum(h.share for h in hypotheses), 1.0, rel_tol=1e-6):
+            raise ValueError(f"the shares of the hypotheses must sum to one, got {total:g}")
         processes = tuple(GaussianProcess.condition(X, y, h.hyper, h.geometry) for h in hypotheses)
         return cls(X.shape[1], hypotheses, processes)
 
@@ -207,6 +212,20 @@ class InterestModel:
         X = np.asanyarray(X)
         blocks = ((i, X[i : i + _CHUNK]) for i in range(0, len(X), _CHUNK))
         return self.score_batches(blocks, len(X))
+
+    def covariance(self, X: np.ndarray) -> np.ndarray:
+        """Return the (m, m) float64 covariances of the interest of a few objects X (m, d).
+
+        Those of the mixture: what each process leaves open, and where they disagree together.
+        """
+        X = np.asarray(X, dtype=np.float64)
+        shares = [h.share for h in self.hypotheses]
+        moments = [process.moments(X) for process in self.processes]
+        mean = sum(share * m for share, (m, _) in zip(shares, moments, strict=True))
+        total = np.zeros((len(X), len(X)))
+        for share, (m, covariance) in zip(shares, moments, strict=True):
+            total += share * (covariance + np.outer(m - mean, m - mean))
+        return total
 
     def score_batches(self, batches: Iterable[tuple[int, np.ndarray]], n: int) -> Posterior:
         """Return the belief about n objects that come as (first row, (b, d) block) pairs.

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dtrtri
 
 from anomaly_zoo.geometry import Geometry
 
@@ -105,11 +105,21 @@ class GaussianProcess:
         points = torch.from_numpy(rated)
         K = covariance_(squared_distances(points, points), hyper).numpy()
         K[np.diag_indices_from(K)] = hyper.outputscale + hyper.noise
-        whiten = np.eye(len(K))
+        whiten = np.zeros((0, 0))
         if len(K):
-            whiten = solve_triangular(np.linalg.cholesky(K), whiten, lower=True)
+            whiten, _ = dtrtri(np.linalg.cholesky(K), lower=1)
         weights = whiten.T @ (whiten @ (y - hyper.mean))
         return cls(hyper, axes, centre, rated, weights, whiten)
+
+    def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean (m,) and covariance (m, m), float64, of the interest of a few objects (m, d)."""
+        points = torch.from_numpy(
+            (X[:, : len(self.axes)] - self.centre.astype(np.float64)) * self.axes.astype(np.float64)
+        )
+        k = covariance_(squared_distances(points, torch.tensor(self.rated)), self.hyper).numpy()
+        own = covariance_(squared_distances(points, points), self.hyper).numpy()
+        white = k @ self.whiten.T
+        return k @ self.weights + self.hyper.mean, own - white @ white.T
 
 
 class Scorer:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import getpass
-import itertools
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,10 +21,11 @@ from anomaly_zoo import tables
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
 from anomaly_zoo.catalog import Catalog
+from anomaly_zoo.choice import GOALS, Choice
 from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.progress import AUDIT, TOP, Progress, progress
+from anomaly_zoo.progress import Progress, progress
 from anomaly_zoo.ranking import DESCRIPTIONS, UNITS, ranked
 from anomaly_zoo.ratings import (
     Event,
@@ -37,16 +37,6 @@ from anomaly_zoo.ratings import (
     read_events,
 )
 from anomaly_zoo.representation import Representation
-from anomaly_zoo.start import Exploration, alike
-
-STARTERS = 10
-FOUND = 4.0
-"""From this score on an object is interesting."""
-GOALS = ("many", "best")
-BAR = 50
-"""The place in the ranking of the unrated that an object is to improve on."""
-PROMISING = 1.0
-"""Expected interest below which every second look is a bold one."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +73,15 @@ class State:
     the highest among the rated ("best")."""
     utility: np.ndarray
     """(n,) what the acquisition rule gives; -inf for what is rated, skipped or an artefact."""
-    hypotheses: tuple[Hypothesis, ...]
-    """The Gaussian processes behind the posterior."""
+    model: InterestModel
+    """What the posterior comes from."""
     seen: np.ndarray
     """Rows of all objects that were rated, skipped or flagged."""
 
     @property
-    def looks(self) -> int:
-        """How many objects were looked at."""
-        return len(self.seen)
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """The Gaussian processes behind the posterior, and their shares."""
+        return self.model.hypotheses
 
 
 class Session:
@@ -155,10 +145,10 @@ class Session:
         self.goal = goal
         self._acquisition = acquisition
         self._variance = _variance(self.space)
-        self._exploration = Exploration(self.space.X, self._variance, seed)
-        self._alike = np.array([], dtype=int)
-        if len(examples := _check_examples(start_like, representation)):
-            self._alike = alike(self.space.X, self._variance, examples, STARTERS)
+        examples = _check_examples(start_like, representation)
+        self._choice = Choice(
+            self.space.X, self._variance, seed, acquisition, goal, self.audit, examples
+        )
         self._state: State | None = None
         self._fitted: tuple[bytes, tuple[Hypothesis, ...]] | None = None
         self._around: Surroundings | None = None
@@ -202,21 +192,14 @@ class Session:
         open_[rated] = False
         open_[self.representation.rows(list(held.skipped))] = False
         if last and np.array_equal(last.rated, rated) and np.array_equal(last.scores, scores):
-            hypotheses, posterior = last.hypotheses, last.posterior
+            model, posterior = last.model, last.posterior
         else:
             hypotheses = self._hypotheses(rated, scores)
             model = InterestModel.condition(self.space.X[rated], scores, hypotheses)
             posterior = model.score_batches(self.space.batches(), len(self.space))
-        best_f = self._best_f(posterior.mean, rated, open_)
+        best_f = self._choice.best_f(posterior.mean, rated, open_)
         rng = np.random.default_rng([self.seed, len(events)])
-        utility = np.array(self._acquisition(posterior, best_f=best_f, rng=rng), dtype=np.float64)
-        if utility.shape != posterior.mean.shape:
-            raise ValueError(
-                f"the acquisition rule gives one number per object, {posterior.mean.shape}, "
-                f"got {utility.shape}"
-            )
-        largest = np.finfo(np.float64).max
-        utility = np.nan_to_num(utility, nan=-np.inf, posinf=largest, neginf=-largest)
+        utility = self._choice.utility(posterior, best_f, rng)
         utility[~open_] = -np.inf
         for array in (rated, scores, artefact, p_artefact, utility, seen):
             array.flags.writeable = False
@@ -230,7 +213,7 @@ class Session:
             posterior=posterior,
             best_f=best_f,
             utility=utility,
-            hypotheses=hypotheses,
+            model=model,
             seen=seen,
         )
 
@@ -243,14 +226,6 @@ class Session:
             X = self.space.X[rated[:count]]
             self._fitted = key, weigh(X, scores[:count], self._variance)
         return self._fitted[1]
-
-    def _best_f(self, mean: np.ndarray, rated: np.ndarray, open_: np.ndarray) -> float:
-        """What an object is to improve on. Who means to find many with the looks that are left
-        would look at the highest means; each other object takes the place of the last of these."""
-        if self.goal == "best":
-            return float(mean[rated].max() if len(rated) else mean.max())
-        left = mean[open_]
-        return float(np.partition(left, -BAR)[-BAR] if len(left) >= BAR else left.min(initial=0.0))
 
     def _p_artefact(self, held: Opinions, rated: np.ndarray) -> np.ndarray:
         """(n,) how likely each object is an artefact: only from flags and what was rated."""
@@ -279,89 +254,8 @@ class Session:
         if not isinstance(n, Integral) or n < 1:
             raise ValueError(f"ask for a whole number of objects, at least one, got {n!r}")
         state = state or self.state
-        alike, chosen = self._choose(n, state)
-        chosen = self._audited(chosen, alike, state)
+        chosen = self._choice.choose(n, state, self.rule)
         return [self.pick(row, why, state) for row, why in chosen]
-
-    def _choose(self, n: int, state: State) -> tuple[int, list[tuple[int, str]]]:
-        """Up to n (row, reason) pairs, before the random checks; how many are like the examples.
-
-        The first looks, and all until something interesting is found, explore; where the scores
-        differ already, every second one is the model's. Later every second look that the model
-        expects little of is a bold one: the textbook's expected improvement over the best rated,
-        which goes for what the model is least sure of.
-        """
-        open_ = np.isfinite(state.utility)
-        mean, looks = state.posterior.mean, state.looks
-        best = iter(top(state.utility, n))
-        first = [int(row) for row in self._alike if open_[row]] if looks < STARTERS else []
-        exploring = looks < STARTERS or not (state.scores >= FOUND).any()
-        learning = looks >= STARTERS and float(np.ptp(state.scores)) > 0
-        walk: Iterator[int] = iter(())
-        if exploring:
-            seen = np.concatenate([state.seen, first[:n]]).astype(int)
-            walk = iter(self._exploration.next(n, seen, open_))
-        bold: Iterator[int] | None = None
-        chosen: dict[int, str] = {row: "like your examples" for row in first[:n]}
-        alike = len(chosen)
-        while len(chosen) < n:
-            odd = (looks + len(chosen)) % 2 == 1
-            if exploring and (odd or not learning) and (row := _new(walk, chosen)) is not None:
-                chosen[row] = "a first look around" if looks < STARTERS else "far from all seen"
-                continue
-            if (row := _new(best, chosen)) is None:
-                break
-            if not exploring and odd and mean[row] < PROMISING and self._alternates:
-                best = itertools.chain([row], best)
-                bold = iter(top(self._boldness(state), n)) if bold is None else bold
-                if (row := _new(bold, chosen)) is None:
-                    break
-                chosen[row] = "a bold look"
-            else:
-                chosen[row] = _reason(self.rule, state.utility[row])
-        return alike, list(chosen.items())
-
-    @property
-    def _alternates(self) -> bool:
-        return self.goal == "many" and self._acquisition is expected_improvement
-
-    def _boldness(self, state: State) -> np.ndarray:
-        """(n,) the textbook's expected improvement, over the best of the rated."""
-        best = float(state.posterior.mean[state.rated].max())
-        utility = expected_improvement(state.posterior, best_f=best)
-        return np.where(np.isfinite(state.utility), utility, -np.inf)
-
-    def _audited(
-        self, chosen: list[tuple[int, str]], starters: int, state: State
-    ) -> list[tuple[int, str]]:
-        """The (row, reason) pairs with random checks of the top 50 where one is due.
-
-        Looks are counted in blocks of 1 / audit; a draw by seed and block says which look of each
-        block is a check. What is checked is the one of the 50 with the lowest of random numbers
-        that belong to block and object: as uniform as any draw, and mostly the same object when a
-        rating more changes a few of the 50. The first `starters` pairs stay as they are.
-        """
-        if not self.audit:
-            return chosen
-        looks, length = state.looks, len(chosen)
-        for place in range(starters, length):
-            block, within = divmod(looks + place, self._block)
-            due = np.random.default_rng([self.seed, block]).integers(self._block)
-            if within != due or looks + place < STARTERS:
-                continue
-            mean = np.where(np.isfinite(state.utility), state.posterior.mean, -np.inf)
-            mean[[row for row, _ in chosen[:place]]] = -np.inf
-            if len(rows := top(mean, TOP)):
-                lots = np.random.default_rng([self.seed, block, 1]).random(len(mean))
-                row = int(rows[np.argmin(lots[rows])])
-                rest = [pair for pair in chosen[place:] if pair[0] != row]
-                chosen = [*chosen[:place], (row, AUDIT), *rest][:length]
-        return chosen
-
-    @property
-    def _block(self) -> int:
-        """How many looks hold one random check."""
-        return max(1, round(1 / self.audit))
 
     def pick(self, row: int, reason: str, state: State | None = None) -> Pick:
         """The Pick of one row of the representation."""
@@ -555,25 +449,6 @@ class Session:
         )
 
 
-def top(utility: np.ndarray, n: int) -> np.ndarray:
-    """The rows of the n highest finite utilities, best first, ties by row.
-
-    >>> top(np.array([1.0, 3.0, -np.inf, 3.0]), 3)
-    array([1, 3, 0])
-    """
-    n = min(n, int(np.isfinite(utility).sum()))
-    if n < 1:
-        return np.array([], dtype=int)
-    edge = np.partition(utility, -n)[-n]
-    rows = np.flatnonzero(utility >= edge)
-    return rows[np.argsort(-utility[rows], kind="stable")][:n]
-
-
-def _new(rows: Iterator[int], chosen: dict[int, str]) -> int | None:
-    """The next of the rows that is not among the chosen."""
-    return next((int(row) for row in rows if int(row) not in chosen), None)
-
-
 def _variance(space: Representation) -> np.ndarray:
     """(d,) the variance of each axis; the space is centred."""
     total = np.zeros(space.d)
@@ -587,10 +462,6 @@ def _refit_after(n: int) -> int:
     from 100 on every 10th."""
     step = 1 if n <= 20 else 5 if n <= 100 else 10
     return n - n % step
-
-
-def _reason(rule: str, utility: float) -> str:
-    return f"{rule} {utility:.2g}"
 
 
 def _login() -> str:

@@ -7,18 +7,18 @@ import numpy as np
 from anomaly_zoo.geometry import weighted
 
 POOL = 100_000
-DRAW = 5
+DRAW = 10
 """Every so many looks one is drawn at random instead of the farthest."""
 
 
 class Exploration:
     """Goes through a representation so that looks without a find are never lost.
 
-    Of five looks, four go to the object that is farthest from everything seen so far, in a
+    Of ten looks, nine go to the object that is farthest from everything seen so far, in a
     geometry between the plain and the whitened one: the traversal of Gonzalez (1985), after k steps
     of which no object is farther from a seen one than twice what the best possible k looks would
     leave, so that it provably moves on. Outliers come first, where the rare things are found
-    soonest. The fifth is drawn with a probability that grows with its squared distance (Arthur &
+    soonest. The tenth is drawn with a probability that grows with its squared distance (Arthur &
     Vassilvitskii 2007), which also reaches rare things in crowded places.
 
     X : (n, d) objects; variance : (d,) of each axis. Of more than 100,000 objects a seeded sample

@@ -20,13 +20,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("representation", "catalog", "ratings", "process"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
     ("ranking", "progress", "sources", "parts"),
+    ("choice",),
     ("session", "embedding"),
     ("ui", "replay", "first_cells", "examples"),
     ("lab",),
     ("", "cli"),
 )
 # Steps up that only a type checker takes.
-TYPES_ONLY = {("ranking", "session"), ("progress", "session")}
+TYPES_ONLY = {("ranking", "session"), ("progress", "session"), ("choice", "session")}
 # Inside ui/: the views stand side by side, the explorer above them; no view knows another.
 UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("assets", "pictures"),

@@ -11,9 +11,9 @@ from astropy.table import Table
 
 import anomaly_zoo as az
 from anomaly_zoo import acquisition, tables
+from anomaly_zoo.choice import top
 from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.ratings import read_events
-from anomaly_zoo.session import top
 
 N = 300
 

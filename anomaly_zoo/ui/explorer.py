@@ -15,11 +15,12 @@ import ipywidgets
 import numpy as np
 
 from anomaly_zoo.cache import cache_folder
+from anomaly_zoo.choice import top
 from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
 from anomaly_zoo.ratings import Event, live
-from anomaly_zoo.session import Session, State, top
+from anomaly_zoo.session import Session, State
 from anomaly_zoo.tables import replacing
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap

@@ -1,0 +1,231 @@
+"""What to show next: the rule's choice, spread over a batch, with bold looks and random checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anomaly_zoo.acquisition import expected_improvement
+from anomaly_zoo.posterior import Posterior
+from anomaly_zoo.progress import AUDIT, TOP
+from anomaly_zoo.start import Exploration, alike
+
+if TYPE_CHECKING:
+    from anomaly_zoo.session import State
+
+STARTERS = 10
+"""So many first looks explore, whatever the ratings."""
+FOUND = 4.0
+"""From this score on an object is interesting."""
+GOALS = ("many", "best")
+BAR = 50
+"""The place in the ranking of the unseen that an object is to improve on."""
+PROMISING = 1.0
+"""Expected interest below which every second look is a bold one."""
+_CANDIDATES = 100
+
+Rule = Callable[..., np.ndarray]
+
+
+class Choice:
+    """Chooses rows of X (n, d), given a State; with the seed, the State alone decides.
+
+    The first ten looks, and all until something interesting is found, explore; where the scores
+    differ already, every second one of these is the rule's. Later the rule chooses. A search for
+    many that expects little of its choice (an interest below 1) takes a bold look every second
+    time: the textbook's expected improvement over the best rated, which goes where the model is
+    least sure. A share `audit` of all looks checks the top 50 at random.
+
+    variance : (d,) of each axis. examples : rows to begin with, followed by what is like them.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        variance: np.ndarray,
+        seed: int,
+        rule: Rule = expected_improvement,
+        goal: str = "many",
+        audit: float = 0.05,
+        examples: np.ndarray | None = None,
+    ) -> None:
+        self._X = X
+        self._seed = seed
+        self._rule = rule
+        self._goal = goal
+        self._block = round(1 / audit) if audit else 0  # looks that hold one random check
+        self._exploration = Exploration(X, variance, seed)
+        self._first: list[int] = []
+        if examples is not None and len(examples):
+            self._first = alike(X, variance, examples, STARTERS).tolist()
+
+    def best_f(self, mean: np.ndarray, rated: np.ndarray, open_: np.ndarray) -> float:
+        """What an object is to improve on, given the posterior means (n,).
+
+        To find many with the looks that are left, one looks at the highest means; any other object
+        takes the place of the last of these, and is worth what it is expected to add to that. So
+        the bar is the 50th highest mean of the open ones: the gain of the top 50 instead of that of
+        the maximum, in the spirit of active search (Garnett et al. 2012, "Bayesian Optimal Active
+        Search and Surveying"). For "best", the highest mean among the rated (the highest score
+        itself would be 5 after the first find, and hardly anything could improve on it).
+        """
+        if self._goal == "best":
+            return float(mean[rated].max() if len(rated) else mean.max())
+        left = mean[open_]
+        return float(np.partition(left, -BAR)[-BAR] if len(left) >= BAR else left.min(initial=0.0))
+
+    def utility(self, posterior: Posterior, best_f: float, rng: np.random.Generator) -> np.ndarray:
+        """(n,) float64: what the rule gives. ValueError where it does not fit."""
+        utility = np.array(self._rule(posterior, best_f=best_f, rng=rng), dtype=np.float64)
+        if utility.shape != posterior.mean.shape:
+            raise ValueError(
+                f"the acquisition rule gives one number per object, {posterior.mean.shape}, "
+                f"got {utility.shape}"
+            )
+        return _finite(utility)
+
+    def choose(self, n: int, state: State, name: str = "") -> list[tuple[int, str]]:
+        """Up to n (row, why) pairs, the first to look at first. `name` is that of the rule."""
+        looks = len(state.seen)
+        open_ = np.isfinite(state.utility)
+        first = [row for row in self._first if open_[row]] if looks < STARTERS else []
+        chosen = dict.fromkeys(first[:n], "like your examples")
+        exploring = looks < STARTERS or not (state.scores >= FOUND).any()
+        learning = looks >= STARTERS and float(np.ptp(state.scores)) > 0
+        walk: list[int] = []
+        if exploring:
+            seen = np.concatenate([state.seen, list(chosen)]).astype(int)
+            walk = self._exploration.next(n, seen, open_)[::-1]
+        candidates: Candidates | None = None
+        while len(chosen) < n:
+            odd = (looks + len(chosen)) % 2 == 1
+            if walk and (odd or not learning):
+                if (row := walk.pop()) not in chosen:
+                    chosen[row] = "a first look around" if looks < STARTERS else "far from all seen"
+                    if candidates is not None:
+                        candidates.take(row)
+                continue
+            if candidates is None:
+                candidates = Candidates(self._X, state, self._bold(state), list(chosen), n)
+            best = candidates.best(self._rule, state.best_f, self._seed)
+            if best is None:
+                break
+            why = f"{name} {state.utility[best]:.2g}"
+            dull = state.posterior.mean[best] < PROMISING
+            if dull and odd and self._alternates and not exploring:
+                bold = candidates.best(expected_improvement, _best_rated(state), self._seed)
+                best, why = (best, why) if bold is None else (bold, "a bold look")
+            chosen[best] = why
+            candidates.take(best)
+        starters = len(chosen) if looks < STARTERS else 0
+        return self._checked(list(chosen.items()), min(starters, STARTERS - looks), state)
+
+    @property
+    def _alternates(self) -> bool:
+        return self._goal == "many" and self._rule is expected_improvement
+
+    def _bold(self, state: State) -> np.ndarray | None:
+        """(n,) the textbook's expected improvement, over the best of the rated."""
+        if not self._alternates or not len(state.rated):
+            return None
+        utility = expected_improvement(state.posterior, best_f=_best_rated(state))
+        return np.where(np.isfinite(state.utility), utility, -np.inf)
+
+    def _checked(
+        self, chosen: list[tuple[int, str]], starters: int, state: State
+    ) -> list[tuple[int, str]]:
+        """The (row, why) pairs with random checks of the top 50 where one is due.
+
+        Looks are counted in blocks of 1 / audit; a draw by seed and block says which look of each
+        block is a check. What is checked is the one of the 50 with the lowest of random numbers
+        that belong to block and object: as uniform as any draw, and mostly the same object when a
+        rating more changes a few of the 50. The first `starters` pairs stay as they are.
+        """
+        if not self._block:
+            return chosen
+        looks, length = len(state.seen), len(chosen)
+        for place in range(max(starters, 0), length):
+            block, within = divmod(looks + place, self._block)
+            due = np.random.default_rng([self._seed, block]).integers(self._block)
+            if within != due or looks + place < STARTERS:
+                continue
+            mean = np.where(np.isfinite(state.utility), state.posterior.mean, -np.inf)
+            mean[[row for row, _ in chosen[:place]]] = -np.inf
+            if len(rows := top(mean, TOP)):
+                lots = np.random.default_rng([self._seed, block, 1]).random(len(mean))
+                row = int(rows[np.argmin(lots[rows])])
+                rest = [pair for pair in chosen[place:] if pair[0] != row]
+                chosen = [*chosen[:place], (row, AUDIT), *rest][:length]
+        return chosen
+
+
+class Candidates:
+    """The most useful objects of a batch, from which one after the other is taken.
+
+    Each that is taken counts as rated with the score that the model expects (the kriging believer
+    of Ginsbourger, Le Riche & Carraro 2010): the means stay, the variances around it shrink, and
+    what is useful only because nothing is known there is not taken twice. For one object nothing
+    is computed.
+    """
+
+    def __init__(
+        self, X: np.ndarray, state: State, bold: np.ndarray | None, taken: list[int], n: int
+    ) -> None:
+        count = max(_CANDIDATES, 2 * n) if n > 1 else 1
+        rows = [np.array(taken, dtype=int), top(state.utility, count)]
+        if bold is not None:
+            rows.append(top(bold, count))
+        self._rows = np.unique(np.concatenate(rows))  # sorted: ties go to the lower row
+        self._left = np.isfinite(state.utility[self._rows])
+        self._mean = state.posterior.mean[self._rows].astype(np.float64)
+        self._variance = state.posterior.std[self._rows].astype(np.float64) ** 2
+        self._noise = state.posterior.noise
+        self._covariance = state.model.covariance(X[self._rows]) if n > 1 else None
+        for row in taken:
+            self.take(row)
+
+    def best(self, rule: Rule, best_f: float, seed: int) -> int | None:
+        """The row of highest utility that is left, or None."""
+        if not self._left.any():
+            return None
+        belief = Posterior(self._mean, np.sqrt(self._variance), self._noise)
+        rng = np.random.default_rng([seed, len(self._rows)])
+        utility = _finite(np.array(rule(belief, best_f=best_f, rng=rng), dtype=np.float64))
+        return int(self._rows[np.where(self._left, utility, -np.inf).argmax()])
+
+    def take(self, row: int) -> None:
+        """Count the object as rated as expected."""
+        self._left &= self._rows != row
+        places = np.flatnonzero(self._rows == row)
+        if self._covariance is not None and len(places):
+            place = int(places[0])
+            column = self._covariance[:, place]
+            column = column / np.sqrt(max(column[place], 0.0) + self._noise**2 + 1e-12)
+            self._covariance -= column[:, None] * column
+            self._variance = np.maximum(self._covariance.diagonal(), 1e-12)
+
+
+def _finite(utility: np.ndarray) -> np.ndarray:
+    """What is no number comes last, infinities stay in their order."""
+    largest = np.finfo(np.float64).max
+    return np.nan_to_num(utility, nan=-np.inf, posinf=largest, neginf=-largest)
+
+
+def _best_rated(state: State) -> float:
+    return float(state.posterior.mean[state.rated].max())
+
+
+def top(utility: np.ndarray, n: int) -> np.ndarray:
+    """The rows of the n highest finite utilities, best first, ties by row.
+
+    >>> top(np.array([1.0, 3.0, -np.inf, 3.0]), 3)
+    array([1, 3, 0])
+    """
+    n = min(n, int(np.isfinite(utility).sum()))
+    if n < 1:
+        return np.array([], dtype=int)
+    edge = np.partition(utility, -n)[-n]
+    rows = np.flatnonzero(utility >= edge)
+    return rows[np.argsort(-utility[rows], kind="stable")][:n]
