@@ -1,8 +1,9 @@
 """Which object to look at next: one function per rule, from a posterior to a utility per object.
 
 Every rule has one signature, `rule(posterior, *, best_f, rng) -> (n,) float64`, and sees nothing
-but the posterior: `best_f` is the best posterior mean among the rated objects (the best *observed*
-score would be 5 after the first find, and hardly anything could improve on it), `rng` is used by
+but the posterior: `best_f` is what an object is to improve on, by default the posterior mean of the
+50th of those not yet seen, for who means to find many; in a session with goal="best" the textbook's
+best posterior mean among the rated (`choice.Choice.best_f` derives both). `rng` is used by
 the rules that draw. The object of highest utility is shown next. A rule of your own is a function
 of the same signature; settings are bound with `functools.partial`:
 

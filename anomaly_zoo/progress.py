@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -164,7 +164,9 @@ def progress(events: Sequence[Event], state: State) -> Progress:
         unknown[state.rated] = False
         p = state.posterior.probability_above(INTERESTING)[unknown].astype(np.float64)
         last = seen.tail(RECENT)
-        left = remaining(p, last["p"].to_numpy(), (last["score"] >= INTERESTING).to_numpy(), looks)
+        left = remaining(
+            p, last["model"].to_numpy(), (last["score"] >= INTERESTING).to_numpy(), looks
+        )
     lately = Share(int(recent.sum()), len(recent))
     return Progress(
         looks=looks,
@@ -179,25 +181,29 @@ def progress(events: Sequence[Event], state: State) -> Progress:
     )
 
 
-def _predicted(events: Sequence[Event], state: State) -> pd.DataFrame:
-    """The rated objects with what was predicted before anybody had said anything about them:
-    score, interest, std, noise, p (of being interesting), in the order of the looks."""
+def foreseen(events: Sequence[Event], rated: Mapping[str, float]) -> list[tuple[Event, float]]:
+    """What was predicted for each rated object before anybody had said anything about it, and its
+    score, in the order of the looks; `rated` maps ids to mean scores."""
     first: dict[str, Event] = {}
     for event in events:
         if event.kind != "undo":
             first.setdefault(event.id_str, event)
+    pairs = [(first[id_str], score) for id_str, score in rated.items()]
+    return [(e, s) for e, s in pairs if e.interest is not None and e.interest_std is not None]
+
+
+def _predicted(events: Sequence[Event], state: State) -> pd.DataFrame:
+    """The same as a table: score, interest, std, noise, p (of being interesting), and the model's
+    own p, which no rating has corrected."""
     rows = []
-    for id_str, score in state.opinions.mean_scores.items():
-        event = first[id_str]
-        if event.interest is None or event.interest_std is None:
-            continue
-        noise = state.posterior.noise if event.noise is None else event.noise
-        spread = math.hypot(event.interest_std, noise)
-        p = event.p_interesting
-        if p is None:
-            p = float(ndtr((event.interest - INTERESTING) / spread))
-        rows.append((score, event.interest, event.interest_std, noise, p))
-    return pd.DataFrame(rows, columns=["score", "interest", "std", "noise", "p"], dtype=float)
+    for event, score in foreseen(events, state.opinions.mean_scores):
+        mean, std = event.interest or 0.0, event.interest_std or 0.0
+        noise = state.calibration.noise if event.noise is None else event.noise
+        model = float(ndtr((mean - INTERESTING) / math.hypot(std, state.posterior.noise)))
+        p = model if event.p_interesting is None else event.p_interesting
+        rows.append((score, mean, std, noise, p, model))
+    columns = ["score", "interest", "std", "noise", "p", "model"]
+    return pd.DataFrame(rows, columns=columns, dtype=float)
 
 
 def _bins(seen: pd.DataFrame) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def ranked(
                 frame[name] = column.to_numpy()[order]
     frame["interest"] = posterior.mean[order]
     frame["interest_std"] = posterior.std[order]
-    frame["p_interesting"] = posterior.probability_above(4.0)[order]
+    frame["p_interesting"] = state.p_interesting[order]
     frame["p_artefact"] = state.p_artefact[order]
     scores = np.full(len(ids), np.nan, dtype=np.float32)
     scores[state.rated] = state.scores

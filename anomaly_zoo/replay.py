@@ -77,7 +77,7 @@ def autopilot(
         picks = session.picks(min(batch, n - len(rows)))
         if not picks:
             break
-        chance = session.state.posterior.probability_above(INTERESTING)
+        chance = session.state.p_interesting
         expected = chance[session.representation.rows([pick.id_str for pick in picks])]
         for pick, p_interesting in zip(picks, expected, strict=True):
             said, score = _act(session, pick.id_str, answer(pick.id_str), pick.reason)

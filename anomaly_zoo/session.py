@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,12 +20,13 @@ import anomaly_zoo
 from anomaly_zoo import tables
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
+from anomaly_zoo.calibration import Calibration, calibrate
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.choice import GOALS, Choice
 from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.progress import Progress, progress
+from anomaly_zoo.progress import Progress, foreseen, progress
 from anomaly_zoo.ranking import DESCRIPTIONS, UNITS, ranked
 from anomaly_zoo.ratings import (
     Event,
@@ -68,6 +69,10 @@ class State:
     p_artefact: np.ndarray
     """(n,) float32, how likely each object is an artefact like the flagged ones; 1 for those."""
     posterior: Posterior
+    calibration: Calibration
+    """What the ratings so far say about the worth of the posterior's own spread."""
+    p_interesting: np.ndarray
+    """(n,) the probability that a rating is at least 4."""
     best_f: float
     """What an object is to improve on: the posterior mean of the 50th of the unrated ("many"), or
     the highest among the rated ("best")."""
@@ -197,11 +202,13 @@ class Session:
             hypotheses = self._hypotheses(rated, scores)
             model = InterestModel.condition(self.space.X[rated], scores, hypotheses)
             posterior = model.score_batches(self.space.batches(), len(self.space))
+        calibration = _calibration(events, mean_scores, posterior.noise)
+        p_interesting = calibration.p_interesting(posterior)
         best_f = self._choice.best_f(posterior.mean, rated, open_)
         rng = np.random.default_rng([self.seed, len(events)])
         utility = self._choice.utility(posterior, best_f, rng)
         utility[~open_] = -np.inf
-        for array in (rated, scores, artefact, p_artefact, utility, seen):
+        for array in (rated, scores, artefact, p_artefact, p_interesting, utility, seen):
             array.flags.writeable = False
         return State(
             n_events=len(events),
@@ -211,6 +218,8 @@ class Session:
             artefact=artefact,
             p_artefact=p_artefact,
             posterior=posterior,
+            calibration=calibration,
+            p_interesting=p_interesting,
             best_f=best_f,
             utility=utility,
             model=model,
@@ -346,7 +355,7 @@ class Session:
         undoes: int | None = None,
     ) -> Event:
         row = self.representation.row(id_str)
-        expected = self._expected(row)
+        known = self._state
         if reason == "by id":
             reason = self._offered.get(id_str, reason)
         event = self.log.append(
@@ -355,10 +364,10 @@ class Session:
                 id_str,
                 score,
                 self.rater,
-                interest=float(expected.mean[0]) if expected else None,
-                interest_std=float(expected.std[0]) if expected else None,
-                noise=expected.noise if expected else None,
-                p_interesting=float(expected.probability_above(4.0)[0]) if expected else None,
+                interest=float(known.posterior.mean[row]) if known else None,
+                interest_std=float(known.posterior.std[row]) if known else None,
+                noise=known.calibration.noise if known else None,
+                p_interesting=float(known.p_interesting[row]) if known else None,
                 reason=reason,
                 undoes=undoes,
                 token=token,
@@ -366,13 +375,6 @@ class Session:
         )
         self._tell()
         return event
-
-    def _expected(self, row: int) -> Posterior | None:
-        """What the last State gave for one object."""
-        if self._state is None:
-            return None
-        posterior, one = self._state.posterior, slice(row, row + 1)
-        return Posterior(posterior.mean[one], posterior.std[one], posterior.noise)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener()` after every change of the log; returns the function that ends it."""
@@ -447,6 +449,13 @@ class Session:
             f"<Session: {len(self.representation):,} objects x {self.representation.d} features, "
             f"{len(self.opinions.scores)} rated ({where})>"
         )
+
+
+def _calibration(events: Sequence[Event], rated: Mapping[str, float], noise: float) -> Calibration:
+    looks = foreseen(events, rated)
+    interest = np.array([event.interest for event, _ in looks], dtype=np.float64)
+    std = np.array([event.interest_std for event, _ in looks], dtype=np.float64)
+    return calibrate(interest, std, np.array([score for _, score in looks]), noise)
 
 
 def _variance(space: Representation) -> np.ndarray:

@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ids", "cache", "tables", "threads", "deep_field"),
     ("simulate",),
     ("posterior", "geometry", "cutouts", "encoders"),
-    ("representation", "catalog", "ratings", "process"),
+    ("representation", "catalog", "ratings", "process", "calibration"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
     ("ranking", "progress", "sources", "parts"),
     ("choice",),

@@ -62,7 +62,7 @@ def test_it_tells_what_was_expected_before_the_batch_was_rated() -> None:
     assert looks["reason"].tolist() == [pick.reason for pick in picks]
     assert np.allclose(looks["interest"], state.posterior.mean[rows])
     assert np.allclose(looks["interest_std"], state.posterior.std[rows])
-    assert np.allclose(looks["p_interesting"], state.posterior.probability_above(4.0)[rows])
+    assert np.allclose(looks["p_interesting"], state.p_interesting[rows])
     assert looks["look"].tolist() == [1, 2, 3, 4, 5]
     logged = session.log.events[-5:]
     assert [event.reason for event in logged] == looks["reason"].tolist()

@@ -127,7 +127,7 @@ def test_next_gives_all_that_is_left_and_no_more() -> None:
 def test_a_rating_is_logged_with_what_the_model_predicted(tmp_path: Path) -> None:
     session = az.Session(features(), ratings=tmp_path / "r.db", seed=0, rater="eve")
     replay(session, 12)
-    pick, before = session.picks(1)[0], session.state.posterior
+    pick, before = session.picks(1)[0], session.state
     session.rate(pick.id_str, 2, reason=pick.reason)
     event = read_events(tmp_path / "r.db")[-1]
     assert (event.rater, event.score) == ("eve", 2.0)
@@ -135,8 +135,8 @@ def test_a_rating_is_logged_with_what_the_model_predicted(tmp_path: Path) -> Non
     assert event.interest_std == pytest.approx(pick.interest_std)
     assert event.reason.startswith("expected improvement")
     row = session.representation.row(pick.id_str)
-    assert event.noise == before.noise
-    assert event.p_interesting == pytest.approx(before.probability_above(4.0)[row])
+    assert event.noise == before.calibration.noise
+    assert event.p_interesting == pytest.approx(before.p_interesting[row])
 
 
 def test_several_raters_share_a_file(tmp_path: Path) -> None:

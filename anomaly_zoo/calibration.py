@@ -1,0 +1,72 @@
+"""What a prediction was worth: spread and probabilities corrected by the ratings that followed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_ndtr, ndtr
+
+from anomaly_zoo.posterior import Posterior
+
+_Z90 = 1.6448536269514722
+_LOOKS = 20
+"""The model's own noise counts as much as so many looks."""
+# Grid and priors (median, standard deviation; of the width its logarithm) of the probit. Of whole
+# scores the ones of at least 4 are those above 3.5.
+_THRESHOLDS = np.linspace(2.0, 4.5, 26)
+_WIDTHS = np.geomspace(0.2, 4.0, 25)
+_THRESHOLD, _WIDTH = (3.5, 0.5), (0.7, 0.7)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How predictions become honest numbers about the next rating.
+
+    noise : standard deviation of one rating around the interest, such that nine tenths of the
+        ratings so far lay within interest ± 1.645 sqrt(interest_std^2 + noise^2).
+    threshold, width : the probability that a rating is at least 4 is
+        Phi((interest - threshold) / sqrt(interest_std^2 + width^2)).
+
+    >>> ready = calibrate(np.zeros(0), np.zeros(0), np.zeros(0), noise=0.3)
+    >>> ready.noise, round(ready.threshold, 2)
+    (0.3, 3.5)
+    """
+
+    noise: float
+    threshold: float
+    width: float
+
+    def p_interesting(self, posterior: Posterior) -> np.ndarray:
+        """The (n,) float32 probability that a rating of each object is at least 4."""
+        spread = np.hypot(posterior.std, np.float32(self.width))
+        return ndtr((posterior.mean - np.float32(self.threshold)) / spread).astype(np.float32)
+
+
+def calibrate(
+    interest: np.ndarray, std: np.ndarray, score: np.ndarray, noise: float, found: float = 4.0
+) -> Calibration:
+    """The Calibration by what was predicted for objects before they were rated.
+
+    interest, std, score : (n,) expected score, its standard deviation, and the score given.
+    noise : the model's own noise (standard deviation), which the looks correct as they come.
+
+    The spread of ratings is the conformal one (Vovk, Gammerman & Shafer 2005): the 90% quantile of
+    the noise that each rating would have needed to lie within its interval. The probability is a
+    probit of threshold and width at their highest posterior density on a grid (Platt 1999, with
+    priors): a taste of all or nothing, 0 or 5, is above 4 whenever it is above the middle.
+    """
+    interest, std, score = (np.asarray(a, dtype=np.float64) for a in (interest, std, score))
+    needed = np.sqrt(np.maximum((np.abs(score - interest) / _Z90) ** 2 - std**2, 0.0))
+    weight = len(score) / (len(score) + _LOOKS)
+    quantile = float(np.quantile(needed, 0.9, method="higher")) if len(score) else 0.0
+    spread = math.sqrt(weight * quantile**2 + (1 - weight) * noise**2)
+    hits = np.where(score >= found, 1.0, -1.0)
+    t, w = np.meshgrid(_THRESHOLDS, _WIDTHS, indexing="ij")
+    z = (interest - t[..., None]) / np.hypot(std, w[..., None])
+    density = log_ndtr(hits * z).sum(axis=-1)
+    density -= 0.5 * ((t - _THRESHOLD[0]) / _THRESHOLD[1]) ** 2
+    density -= 0.5 * (np.log(w / _WIDTH[0]) / _WIDTH[1]) ** 2
+    best = int(density.argmax())
+    return Calibration(spread, float(t.flat[best]), float(w.flat[best]))
