@@ -22,10 +22,10 @@ from gpytorch.kernels import RQKernel
 from anomaly_zoo.geometry import Geometry, family
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.process import GaussianProcess, Hyperparameters, Scorer
-from anomaly_zoo.threads import cores, one_thread
+from anomaly_zoo.threads import cores, each, one_thread
 
 NOISE_FLOOR = 1e-2  # score^2: nobody repeats their own ratings to better than 0.1
-EVIDENCE = 400
+EVIDENCE = 300
 """At most so many ratings weigh the family against each other; all of them condition it."""
 _CHUNK = 4096
 
@@ -72,7 +72,7 @@ def weigh(X: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[Hypothesi
     al. 2013, section 14.2), and the mean at its most probable value. Times the priors and
     normalised these are the shares; the leading ones up to 95%, at most four, are kept. No
     optimiser, no start: the same ratings give the same answer, and none, one or all equal give a
-    sane one. Of more than 400 ratings that many, evenly spread over them in the order given, weigh
+    sane one. Of more than 300 ratings that many, evenly spread over them in the order given, weigh
     the hypotheses.
 
     X : (n, d) rated objects, y : (n,) their scores; n may be 0. variance : (d,) of each axis over
@@ -91,10 +91,10 @@ def weigh(X: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[Hypothesi
         some = np.unique(np.linspace(0, len(y) - 1, EVIDENCE).round().astype(int))
         X, y = X[some], y[some]
     found: list[tuple[float, Geometry, Hyperparameters]] = []
-    with one_thread(), torch.no_grad():
-        for geometry in geometries:
-            log_densities, members = _evidence(geometry(X - X.mean(axis=0) if len(X) else X), y)
-            found += [(float(p), geometry, m) for p, m in zip(log_densities, members, strict=True)]
+    centred = X - X.mean(axis=0) if len(X) else X
+    evidence = each(lambda geometry: _evidence(geometry(centred), y), geometries, 3 * len(y))
+    for geometry, (log_densities, members) in zip(geometries, evidence, strict=True):
+        found += [(float(p), geometry, m) for p, m in zip(log_densities, members, strict=True)]
     log_density = np.array([p for p, _, _ in found])
     shares = np.exp(log_density - log_density.max())
     shares /= shares.sum()
@@ -122,6 +122,7 @@ class _Grid(gpytorch.models.ExactGP):
         return gpytorch.distributions.MultivariateNormal(self.mean_module(X), self.covar_module(X))
 
 
+@torch.no_grad()
 def _evidence(Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, list[Hyperparameters]]:
     """Return the log densities (g,) of the scores under a grid over objects Z (n, k), with its g
     sets of hyper-parameters at their most probable mean and the mean outputscale."""
@@ -201,8 +202,10 @@ class InterestModel:
         X, y = _check_ratings(X, y)
         if not math.isclose(total := sum(h.share for h in hypotheses), 1.0, rel_tol=1e-6):
             raise ValueError(f"the shares of the hypotheses must sum to one, got {total:g}")
-        processes = tuple(GaussianProcess.condition(X, y, h.hyper, h.geometry) for h in hypotheses)
-        return cls(X.shape[1], hypotheses, processes)
+        processes = each(
+            lambda h: GaussianProcess.condition(X, y, h.hyper, h.geometry), hypotheses, len(y)
+        )
+        return cls(X.shape[1], hypotheses, tuple(processes))
 
     def posterior(self, X: np.ndarray) -> Posterior:
         """Return the belief about the (m, d) objects X, in memory or memory-mapped.

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from scipy.linalg.lapack import dtrtri
 
 from anomaly_zoo.geometry import Geometry
 
@@ -103,13 +102,11 @@ class GaussianProcess:
         centre = centre.astype(np.float32)
         rated = (X - centre) * axes.astype(np.float64)
         points = torch.from_numpy(rated)
-        K = covariance_(squared_distances(points, points), hyper).numpy()
-        K[np.diag_indices_from(K)] = hyper.outputscale + hyper.noise
-        whiten = np.zeros((0, 0))
-        if len(K):
-            whiten, _ = dtrtri(np.linalg.cholesky(K), lower=1)
-        weights = whiten.T @ (whiten @ (y - hyper.mean))
-        return cls(hyper, axes, centre, rated, weights, whiten)
+        K = covariance_(squared_distances(points, points), hyper)
+        K.fill_diagonal_(hyper.outputscale + hyper.noise)
+        whiten = inverse(torch.linalg.cholesky(K))
+        weights = whiten.T @ (whiten @ torch.from_numpy(y - hyper.mean))
+        return cls(hyper, axes, centre, rated, weights.numpy(), whiten.numpy())
 
     def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean (m,) and covariance (m, m), float64, of the interest of a few objects (m, d)."""
@@ -184,3 +181,20 @@ def covariance_(distance2: torch.Tensor, hyper: Hyperparameters) -> torch.Tensor
     """Turn squared distances into covariances, in place (the formula of Hyperparameters)."""
     distance2.mul_(1 / (2 * hyper.alpha * hyper.lengthscale**2))
     return distance2.log1p_().mul_(-hyper.alpha).exp_().mul_(hyper.outputscale)
+
+
+def inverse(L: torch.Tensor) -> torch.Tensor:
+    """Return the inverse of a lower triangular matrix, by halves: a third of a full solve.
+
+    >>> inverse(torch.tensor([[2.0, 0.0], [1.0, 4.0]])).tolist()
+    [[0.5, 0.0], [-0.125, 0.25]]
+    """
+    n = len(L)
+    if n <= 256:
+        return torch.linalg.solve_triangular(L, torch.eye(n, dtype=L.dtype), upper=False)
+    half = n // 2
+    out = torch.zeros_like(L)
+    out[:half, :half] = inverse(L[:half, :half])
+    out[half:, half:] = inverse(L[half:, half:])
+    out[half:, :half] = -out[half:, half:] @ (L[half:, :half] @ out[:half, :half])
+    return out

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
+
+T = TypeVar("T")
+R = TypeVar("R")
+_WORTH = 500
 
 
 def cores() -> int:
@@ -36,6 +41,25 @@ def one_thread() -> Iterator[None]:
     torch.get_num_threads()  # torch's own setting of a new thread has to come first
     with _controller().limit(limits=1, user_api="openmp"):
         yield
+
+
+def each(function: Callable[[T], R], items: Sequence[T], size: int) -> list[R]:
+    """The function of each item, in order, with one thread of torch: here, or on a worker a core
+    where the matrices are of `size` 500 and more and a new thread is worth its start.
+
+    >>> each(abs, [-1, 2, -3], size=3)
+    [1, 2, 3]
+    """
+
+    def work(item: T) -> R:
+        with one_thread():
+            return function(item)
+
+    count = min(cores(), len(items))
+    if count < 2 or size < _WORTH:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(count, thread_name_prefix="anomaly_zoo-each") as workers:
+        return list(workers.map(work, items))
 
 
 @cache
