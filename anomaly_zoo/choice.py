@@ -188,12 +188,13 @@ class Candidates:
 
     def best(self, rule: Rule, best_f: float, seed: int) -> int | None:
         """The row of highest utility that is left, or None."""
-        if not self._left.any():
+        left = np.flatnonzero(self._left)
+        if not len(left):
             return None
         belief = Posterior(self._mean, np.sqrt(self._variance), self._noise)
         rng = np.random.default_rng([seed, len(self._rows)])
         utility = _finite(np.array(rule(belief, best_f=best_f, rng=rng), dtype=np.float64))
-        return int(self._rows[np.where(self._left, utility, -np.inf).argmax()])
+        return int(self._rows[left[utility[left].argmax()]])
 
     def take(self, row: int) -> None:
         """Count the object as rated as expected."""
