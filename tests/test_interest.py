@@ -264,6 +264,22 @@ def test_the_posterior_has_the_moments_of_the_mixture():
     assert belief.noise == pytest.approx(math.sqrt(noise))
 
 
+def test_the_covariance_of_a_few_is_that_of_the_mixture():
+    X, y, pool = problem(25, 6)
+    few = np.vstack([pool[:30], X[:5]])
+    model = InterestModel.fit(X, y)
+    joint = model.covariance(few)
+    belief = model.posterior(few)
+    np.testing.assert_allclose(np.sqrt(joint.diagonal()), belief.std, atol=1e-4)
+    assert np.linalg.eigvalsh(joint).min() > -1e-9
+    # Drawn from one process after the other, as often as it counts.
+    rng, draws = np.random.default_rng(0), []
+    for share, process in zip((h.share for h in model.hypotheses), model.processes, strict=True):
+        mean, own = process.moments(few.astype(float))
+        draws.append(rng.multivariate_normal(mean, own, size=round(60_000 * share)))
+    np.testing.assert_allclose(np.cov(np.vstack(draws).T), joint, atol=0.1)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_any_float_type_and_any_batches_score_alike(dtype):
     X, y, pool = problem(40, 8)

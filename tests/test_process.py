@@ -168,6 +168,23 @@ def test_only_the_axes_of_the_geometry_count():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1, 30])
+def test_the_covariance_of_a_few_is_that_of_the_reference(n, kind):
+    X, y, pool = problem(n, 6)
+    hyper, apart = hyperparameters(), geometry(pool[:300], kind)
+    few = np.vstack([pool[:40], X[:5], pool[-6:-2]])
+    process = GaussianProcess.condition(X.astype(float), y, hyper, apart)
+    mean, covariance = process.moments(few.astype(float))
+    base = RationalQuadratic(length_scale=hyper.lengthscale, alpha=hyper.alpha)
+    reference = GaussianProcessRegressor(
+        ConstantKernel(hyper.outputscale) * base, alpha=hyper.noise, optimizer=None
+    ).fit(seen(X, apart), y - hyper.mean)
+    expected, joint = reference.predict(seen(few, apart), return_cov=True)
+    np.testing.assert_allclose(mean, expected + hyper.mean, atol=1e-6)
+    np.testing.assert_allclose(covariance, joint, atol=1e-6)
+
+
 def test_it_is_arrays_only_frozen_and_travels():
     X, y, pool = problem(30, 4)
     process = GaussianProcess.condition(
