@@ -332,6 +332,9 @@ def test_what_is_taken_counts_as_rated_as_expected() -> None:
         utility = expected_improvement(told, best_f=1.0)
         utility[[*rows, *taken]] = -np.inf
         assert new == utility.argmax()
+        free = candidates._rows[candidates._left]
+        variance = candidates._variance[candidates._left]
+        np.testing.assert_allclose(np.sqrt(variance), told.std[free], atol=2e-4)
         taken.append(new)
         candidates.take(new)
 

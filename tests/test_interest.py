@@ -232,6 +232,21 @@ def test_many_ratings_are_weighed_by_as_many_as_are_said_and_conditioned_on_all(
     assert [h.as_dict() for h in exactly] != [h.as_dict() for h in every]
 
 
+@pytest.mark.parametrize("n", [30, 600])
+def test_the_number_of_cores_changes_nothing(n, monkeypatch):
+    X, y, pool = problem(n, 4)
+    answers = []
+    for count in (1, 3):
+        monkeypatch.setattr("anomaly_zoo.threads.cores", lambda count=count: count)
+        monkeypatch.setattr("anomaly_zoo.interest.cores", lambda count=count: count)
+        model = InterestModel.fit(X, y)
+        answers.append(([h.as_dict() for h in model.hypotheses], model.posterior(pool)))
+    (one, alone), (three, together) = answers
+    assert one == three
+    np.testing.assert_array_equal(alone.mean, together.mean)
+    np.testing.assert_array_equal(alone.std, together.std)
+
+
 def test_two_thousand_ratings():
     rng = np.random.default_rng(8)
     X = rng.normal(size=(2300, 10)).astype(np.float32)

@@ -14,9 +14,20 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, RationalQuadratic
 
 from anomaly_zoo.geometry import Geometry, family, weighted
-from anomaly_zoo.process import GaussianProcess, Hyperparameters, Scorer
+from anomaly_zoo.process import GaussianProcess, Hyperparameters, Scorer, inverse
 
-SHAPES = [(0, 4), (1, 1), (2, 5), (7, 3), (30, 2), (50, 40), (120, 200), (200, 40)]
+SHAPES = [
+    (0, 4),
+    (1, 1),
+    (2, 5),
+    (7, 3),
+    (30, 2),
+    (50, 40),
+    (120, 200),
+    (200, 40),
+    (300, 6),
+    (601, 3),
+]
 KINDS = ["as they are", "half white", "white"]
 
 
@@ -183,6 +194,14 @@ def test_the_covariance_of_a_few_is_that_of_the_reference(n, kind):
     expected, joint = reference.predict(seen(few, apart), return_cov=True)
     np.testing.assert_allclose(mean, expected + hyper.mean, atol=1e-6)
     np.testing.assert_allclose(covariance, joint, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1, 255, 256, 257, 513, 900])
+def test_the_inverse_by_halves_is_the_inverse(n):
+    rng = np.random.default_rng(n)
+    L = torch.tensor(np.tril(rng.normal(size=(n, n)) / max(n, 1)) + np.diag(rng.uniform(1, 2, n)))
+    np.testing.assert_allclose(inverse(L) @ L, np.eye(n), atol=1e-12)
+    assert not inverse(L).triu(1).any()
 
 
 def test_it_is_arrays_only_frozen_and_travels():
