@@ -87,8 +87,8 @@ def remaining(p: np.ndarray, seen_p: np.ndarray, hits: np.ndarray, looks: int) -
       picked as the best of their p, so an object of lower p counts by less than in proportion.
 
     The interval is a factor of exp(1.4 + 15 / looks) to both sides (4.4 after 200 looks, 5.5 after
-    50): it held the truth at 76 of 87 stages of searches with a known rater, 25 to 200 looks, for ten
-    rare kinds (tests/benchmarks/remaining.py). The width is measured, not derived: no model
+    50): it held the truth at 76 of 87 stages of searches with a known rater, 25 to 200 looks, for
+    ten rare kinds (tests/benchmarks/remaining.py). The width is measured, not derived: no model
     knows of objects that look like dull ones to the encoder.
 
     p : (n,) the probability of being interesting of each object that is left, by the model now.

@@ -21,6 +21,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def gpytorch(X, x, y, hypotheses):
 
 
 def botorch(X, x, y, hypotheses):
-    import botorch as bo
+    bo = import_module("botorch")
     import gpytorch as gp
     import torch
 
