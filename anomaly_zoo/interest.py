@@ -72,7 +72,8 @@ def weigh(X: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[Hypothesi
     al. 2013, section 14.2), and the mean at its most probable value. Times the priors and
     normalised these are the shares; the leading ones up to 95%, at most four, are kept. No
     optimiser, no start: the same ratings give the same answer, and none, one or all equal give a
-    sane one. Of more than 300 ratings that many, evenly spread over them in the order given, weigh
+    sane one: ratings that are all equal say nothing about how interest varies and weigh as none do.
+    Of more than 300 ratings that many, evenly spread over them in the order given, weigh
     the hypotheses.
 
     X : (n, d) rated objects, y : (n,) their scores; n may be 0. variance : (d,) of each axis over
@@ -87,6 +88,8 @@ def weigh(X: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[Hypothesi
     geometries = family(variance)
     if len(variance) != X.shape[1]:
         raise ValueError(f"expected {X.shape[1]} variances, one an axis, got {len(variance)}")
+    if len(y) and np.ptp(y) == 0:
+        X, y = X[:0], y[:0]
     if len(y) > EVIDENCE:
         some = np.unique(np.linspace(0, len(y) - 1, EVIDENCE).round().astype(int))
         X, y = X[some], y[some]

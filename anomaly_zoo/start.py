@@ -15,8 +15,8 @@ class Exploration:
     """Goes through a representation so that looks without a find are never lost.
 
     Of ten looks, nine go to the object that is farthest from everything seen so far, in a
-    geometry between the plain and the whitened one: the traversal of Gonzalez (1985), after k steps
-    of which no object is farther from a seen one than twice what the best possible k looks would
+    geometry between the plain and the whitened one: the traversal of Gonzalez (1985), after k of
+    whose steps no object is farther from a seen one than twice what the best possible k looks would
     leave, so that it provably moves on. Outliers come first, where the rare things are found
     soonest. The tenth is drawn with a probability that grows with its squared distance (Arthur &
     Vassilvitskii 2007), which also reaches rare things in crowded places.

@@ -506,3 +506,14 @@ def test_bad_input_says_what_to_do():
         model.score_batches([(0, pool)], len(pool) + 1)
     with pytest.raises(ValueError, match="reach row"):
         model.score_batches([(0, pool)], len(pool) - 1)
+
+
+def test_ratings_that_are_all_equal_leave_open_how_interest_varies():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(400, 5)).astype(np.float32)
+    none = [h.as_dict() for h in weigh(X[:0], np.zeros(0), np.ones(5))]
+    for score in (0.0, 5.0):
+        assert [h.as_dict() for h in weigh(X[:60], np.full(60, score), np.ones(5))] == none
+    belief = InterestModel.fit(X[:60], np.zeros(60), np.ones(5)).posterior(X[60:])
+    assert belief.std.mean() > 1, "sixty dull objects do not settle the rest"
+    assert belief.mean.max() < 1
