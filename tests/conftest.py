@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import nbformat
 import pytest
@@ -82,15 +81,6 @@ def chromium() -> Iterator[object]:
         browser.close()
 
 
-def told(message: Any) -> bool:
-    """Whether a line of the console is an error of ours.
-
-    A Box of ipywidgets posts a resize to its children as soon as they are there, also to those
-    that were closed meanwhile (two cells that show the tool, run in one go); nothing comes of it.
-    """
-    return message.type == "error" and "reading 'processLuminoMessage'" not in message.text
-
-
 @pytest.fixture
 def notebook(lab: Lab, chromium: object) -> Iterator[Callable[..., OpenNotebook]]:
     """`notebook(name, cells)` writes a notebook, opens it, and runs all of it."""
@@ -101,7 +91,10 @@ def notebook(lab: Lab, chromium: object) -> Iterator[Callable[..., OpenNotebook]
     page = context.new_page()
     opened = OpenNotebook(page)
     page.on("pageerror", lambda error: opened.problems.append(f"page error: {error}"))
-    page.on("console", lambda m: opened.problems.append(f"console: {m.text}") if told(m) else None)
+    page.on(
+        "console",
+        lambda m: opened.problems.append(f"console: {m.text}") if m.type == "error" else None,
+    )
     own = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
     page.on(
         "request",
