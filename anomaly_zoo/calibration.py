@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from anomaly_zoo.posterior import Posterior
+from anomaly_zoo.posterior import INTERESTING, Posterior
 
-_Z90 = 1.6448536269514722
+Z90 = 1.6448536269514722
+"""Nine tenths of a Gaussian lie within so many standard deviations."""
 _LOOKS = 20
 """The model's own noise counts as much as so many looks."""
 # Grid and priors (median, standard deviation; of the width its logarithm) of the probit. Of whole
@@ -45,7 +46,11 @@ class Calibration:
 
 
 def calibrate(
-    interest: np.ndarray, std: np.ndarray, score: np.ndarray, noise: float, found: float = 4.0
+    interest: np.ndarray,
+    std: np.ndarray,
+    score: np.ndarray,
+    noise: float,
+    found: float = INTERESTING,
 ) -> Calibration:
     """The Calibration by what was predicted for objects before they were rated.
 
@@ -58,7 +63,7 @@ def calibrate(
     priors): a taste of all or nothing, 0 or 5, is above 4 whenever it is above the middle.
     """
     interest, std, score = (np.asarray(a, dtype=np.float64) for a in (interest, std, score))
-    needed = np.sqrt(np.maximum((np.abs(score - interest) / _Z90) ** 2 - std**2, 0.0))
+    needed = np.sqrt(np.maximum((np.abs(score - interest) / Z90) ** 2 - std**2, 0.0))
     weight = len(score) / (len(score) + _LOOKS)
     quantile = float(np.quantile(needed, 0.9, method="higher")) if len(score) else 0.0
     spread = math.sqrt(weight * quantile**2 + (1 - weight) * noise**2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomaly_zoo.acquisition import expected_improvement
-from anomaly_zoo.posterior import Posterior
+from anomaly_zoo.posterior import INTERESTING, Posterior
 from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.start import Exploration, alike
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 STARTERS = 10
 """So many first looks explore, whatever the ratings."""
-FOUND = 4.0
-"""From this score on an object is interesting."""
 GOALS = ("many", "best")
 BAR = 50
 """The place in the ranking of the unseen that an object is to improve on."""
@@ -92,7 +90,7 @@ class Choice:
         open_ = np.isfinite(state.utility)
         first = [row for row in self._first if open_[row]] if looks < STARTERS else []
         chosen = dict.fromkeys(first[:n], "like your examples")
-        exploring = looks < STARTERS or not (state.scores >= FOUND).any()
+        exploring = looks < STARTERS or not (state.scores >= INTERESTING).any()
         learning = looks >= STARTERS and float(np.ptp(state.scores)) > 0
         walk: list[int] = []
         if exploring:
@@ -119,8 +117,7 @@ class Choice:
                 best, why = (best, why) if bold is None else (bold, "a bold look")
             chosen[best] = why
             candidates.take(best)
-        starters = len(chosen) if looks < STARTERS else 0
-        return self._checked(list(chosen.items()), min(starters, STARTERS - looks), state)
+        return self._checked(list(chosen.items()), state)
 
     @property
     def _alternates(self) -> bool:
@@ -133,20 +130,18 @@ class Choice:
         utility = expected_improvement(state.posterior, best_f=_best_rated(state))
         return np.where(np.isfinite(state.utility), utility, -np.inf)
 
-    def _checked(
-        self, chosen: list[tuple[int, str]], starters: int, state: State
-    ) -> list[tuple[int, str]]:
+    def _checked(self, chosen: list[tuple[int, str]], state: State) -> list[tuple[int, str]]:
         """The (row, why) pairs with random checks of the top 50 where one is due.
 
         Looks are counted in blocks of 1 / audit; a draw by seed and block says which look of each
         block is a check. What is checked is the one of the 50 with the lowest of random numbers
         that belong to block and object: as uniform as any draw, and mostly the same object when a
-        rating more changes a few of the 50. The first `starters` pairs stay as they are.
+        rating more changes a few of the 50. The first ten looks are never checks.
         """
         if not self._block:
             return chosen
         looks, length = len(state.seen), len(chosen)
-        for place in range(max(starters, 0), length):
+        for place in range(length):
             block, within = divmod(looks + place, self._block)
             due = np.random.default_rng([self._seed, block]).integers(self._block)
             if within != due or looks + place < STARTERS:

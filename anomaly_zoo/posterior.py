@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+INTERESTING = 4.0
+"""From this score on an object is interesting."""
+
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
@@ -58,7 +61,7 @@ class Posterior:
         """Return the number of objects."""
         return len(self.mean)
 
-    def probability_above(self, threshold: float = 4.0) -> np.ndarray:
+    def probability_above(self, threshold: float = INTERESTING) -> np.ndarray:
         """Return the (n,) float32 probability that one rating is at least `threshold`.
 
         Phi((mean - threshold) / sqrt(std^2 + noise^2)), the Gaussian predictive distribution of

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, ndtr
 
+from anomaly_zoo.calibration import Z90
+from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.ratings import Event, live
 
 if TYPE_CHECKING:
@@ -20,13 +22,11 @@ if TYPE_CHECKING:
 AUDIT = "random check of the top 50"
 """The reason of a look that measures the top of the ranking."""
 TOP = 50
-INTERESTING = 4.0
 RECENT = 40
 EARLY = 20
 """With fewer looks nothing is said about what is left."""
 _CHECKS = 10  # the latest checks: those of a model long gone say little of this one
 _EDGES = (0.0, 0.02, 0.1, 0.3, 0.6, 1.0)
-_Z90 = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def progress(events: Sequence[Event], state: State) -> Progress:
     hits = np.array([score >= INTERESTING for score in means.values()], dtype=bool)
     recent = hits[-RECENT:]
     seen = _predicted(events, state)
-    held = np.abs(seen["score"] - seen["interest"]) <= _Z90 * np.hypot(seen["std"], seen["noise"])
+    held = np.abs(seen["score"] - seen["interest"]) <= Z90 * np.hypot(seen["std"], seen["noise"])
     checks = [e for e in live(events) if e.reason == AUDIT and e.kind in ("rate", "artefact")]
     good = [e.kind == "rate" and (e.score or 0.0) >= INTERESTING for e in checks[-_CHECKS:]]
     found, looks = int(hits.sum()), len(hits)

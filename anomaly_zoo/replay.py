@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.ratings import check_score
 from anomaly_zoo.session import Session
-
-INTERESTING = 4.0
-"""A score from here on counts as found."""
 
 _COLUMNS = {
     "look": np.int64,

@@ -31,25 +31,18 @@ def test_intervals_hold_what_they_say_on_ratings_still_to_come(kind: str) -> Non
         assert 0.84 < held.mean() < 0.96
 
 
-def test_probabilities_of_an_all_or_nothing_taste_are_its_frequencies() -> None:
-    ready = calibrate(*taste(300, 0, "all or nothing"), noise=0.3)
-    interest, std, score = taste(20_000, 1, "all or nothing")
+@pytest.mark.parametrize(("kind", "noise"), [("all or nothing", 0.3), ("graded", 0.5)])
+def test_probabilities_are_the_frequencies_of_a_taste(kind: str, noise: float) -> None:
+    ready = calibrate(*taste(300, 0, kind), noise=noise)
+    interest, std, score = taste(20_000, 1, kind)
     p = ready.p_interesting(Posterior(interest, std))
     for low in (0.1, 0.3, 0.5, 0.7):
         there = (p >= low) & (p < low + 0.2)
         assert abs((score[there] >= 4).mean() - p[there].mean()) < 0.08
-    gaussian = Posterior(interest, std, 0.3).probability_above(4.0)
-    error = [np.square(q - (score >= 4)).mean() for q in (p, gaussian)]
-    assert error[0] < 0.9 * error[1]
-
-
-def test_probabilities_of_a_graded_taste_are_its_frequencies() -> None:
-    ready = calibrate(*taste(300, 0, "graded"), noise=0.5)
-    interest, std, score = taste(20_000, 1, "graded")
-    p = ready.p_interesting(Posterior(interest, std))
-    for low in (0.1, 0.3, 0.5, 0.7):
-        there = (p >= low) & (p < low + 0.2)
-        assert abs((score[there] >= 4).mean() - p[there].mean()) < 0.08
+    if kind == "all or nothing":
+        gaussian = Posterior(interest, std, noise).probability_above(4.0)
+        error = [np.square(q - (score >= 4)).mean() for q in (p, gaussian)]
+        assert error[0] < 0.9 * error[1]
 
 
 def test_before_any_look_the_model_is_believed() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.choice import top
 from anomaly_zoo.neighbours import nearest
+from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
 from anomaly_zoo.ratings import Event, live
@@ -36,7 +37,6 @@ MARKED = 8
 """Neighbours ringed on the map."""
 BEHIND = 60
 """How far back the arrow keys reach."""
-FOUND = 4.0
 FORMATS = ("csv", "parquet", "ecsv", "fits", "vot")
 
 _open: dict[tuple[str, str], Explorer] = {}
@@ -196,8 +196,8 @@ class Explorer:
         """The log has grown: count, remember, and ask for a new State."""
         scores = list(self.session.opinions.mean_scores.values())
         self.header.n_rated = len(scores)
-        self.header.n_found = sum(score >= FOUND for score in scores)
-        self.curve.found = np.cumsum(np.array(scores, dtype=float) >= FOUND).tolist()
+        self.header.n_found = sum(score >= INTERESTING for score in scores)
+        self.curve.found = np.cumsum(np.array(scores, dtype=float) >= INTERESTING).tolist()
         mine = live(self.session.log.events, self.session.rater)
         self.viewer.history = [self._act(event) for event in mine[-BEHIND:]]
         self._report("tool")
@@ -229,7 +229,7 @@ class Explorer:
             near = near[near != row][:SHOWN]
         rows, about = self._gallery_rows(state, shown, near)
         gallery = [self._item(int(row), state, "chosen in the gallery") for row in rows]
-        expected = float(state.posterior.probability_above(FOUND).mean())
+        expected = float(state.posterior.probability_above().mean())
         progress = self.session.progress(state)
         colouring = self._colouring(state)
         return Frame(state, queue, gallery, about, near, colouring, expected, progress)
