@@ -1,12 +1,16 @@
-"""Which objects look most like this one: exact nearest neighbours by brute force."""
+"""Which objects look most like these: exact nearest neighbours by brute force."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
-_BLOCK = 16_384
+from anomaly_zoo.threads import cores, each
+
+_VALUES = 100_000  # numbers a block: the block and its differences stay in a core's own cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,53 +36,162 @@ class Neighbours:
 def nearest(X: np.ndarray, query: np.ndarray, k: int) -> Neighbours:
     """Return the k rows of X with the smallest Euclidean distance to a query, exactly.
 
-    Every row is measured in float32, block by block; all rows that its rounding could let into
-    the first k are measured again in float64. Equal distances are ordered by row. A row equal to
-    the query is a neighbour at distance 0: ask for k + 1 and drop it when it is the query itself.
+    Of several queries the closest counts; for those closest to their mean, ask with their mean.
+    A worker a core measures every row roughly (float32, or float64 where X is), block by block,
+    and keeps those that rounding could let into the first k; these are measured in float64, as
+    the differences that they are, so that no digits cancel far from the origin. Equal distances
+    are ordered by row. A row equal to the query is a neighbour at distance 0: ask for k + 1 and
+    drop it when it is the query itself. A row that holds NaN is nobody's neighbour.
 
-    X : (n, d), in memory or memory-mapped; query : (d,); k : how many, all n when n is less.
-    Raises ValueError when the query has another length or holds NaN, or k is less than 1.
+    X : (n, d), in memory or memory-mapped, any numbers; query : (d,), or (q, d) for the closest of
+    q; k : how many, all n when n is less. Beyond X it needs some MB a core and 100 bytes a
+    neighbour. Raises ValueError when the query has another length or holds NaN, or k is less
+    than 1.
 
     >>> X = np.array([[0.0, 0.0], [3.0, 4.0], [1.0, 0.0], [0.0, 1.0]])
     >>> found = nearest(X, X[0], 3)
     >>> found.rows.tolist(), found.distances.tolist()
     ([0, 2, 3], [0.0, 1.0, 1.0])
+    >>> nearest(X, X[:2], 2).rows.tolist()
+    [0, 1]
     """
-    X = np.asanyarray(X)
-    query = np.asarray(query)
-    if X.ndim != 2 or query.shape != X.shape[1:]:
+    X = np.asarray(X)
+    queries = np.atleast_2d(np.asarray(query, dtype=np.float64))
+    if X.ndim != 2 or queries.ndim != 2 or not len(queries) or queries.shape[1] != X.shape[1]:
         raise ValueError(
-            f"expected (n, d) objects and a (d,) query, got shapes {X.shape} and {query.shape}"
+            "expected (n, d) objects and a (d,) query or (q, d) queries, got shapes "
+            f"{X.shape} and {np.shape(query)}"
         )
-    if not np.isfinite(query).all():
+    if not np.isfinite(queries).all():
         raise ValueError("the query must be finite, got NaN or infinite values")
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
+    size = max(1, _VALUES // max(1, X.shape[1]))
     k = min(int(k), len(X))
-    # Work in the precision of X (a float16 one is lifted to float32), unless that would round
-    # the query; differences before squares, so that no digits cancel far from the origin.
-    working = np.result_type(X.dtype, np.float32)
-    narrow = query.astype(working)
-    query = narrow if np.array_equal(narrow, query) else query.astype(np.float64)
-    # A float32 sum of d squares is off by less than (d + 4) eps of itself.
-    slack = (X.shape[1] + 4) * float(np.finfo(np.float32).eps)
-    buffer = np.empty((min(_BLOCK, len(X)), X.shape[1]), dtype=np.float32)
-    rows = np.empty(0, dtype=np.int64)
-    distances = np.empty(0)
-    for start in range(0, len(X), _BLOCK):
-        block = X[start : start + _BLOCK]
-        difference = np.subtract(block, query, out=buffer[: len(block)], casting="same_kind")
-        rough = np.einsum("ij,ij->i", difference, difference)
-        if len(rows) == k:
-            limit = distances[-1] ** 2
-        else:
-            limit = np.partition(rough, k - 1)[k - 1] if len(rough) > k else np.inf
-            limit = float(limit) * (1 + slack)
-        # A little more for squares that underflow in float32.
-        candidates = np.flatnonzero(rough <= limit * (1 + 2 * slack) + 1e-36)
-        exact = block[candidates].astype(np.float64) - query
-        rows = np.concatenate([rows, candidates + start])
-        distances = np.concatenate([distances, np.sqrt(np.einsum("ij,ij->i", exact, exact))])
-        first = np.lexsort((rows, distances))[:k]
-        rows, distances = rows[first], distances[first]
-    return Neighbours(rows, distances)
+    measure = _Measure(X, queries)
+    starts = iter(range(0, len(X), size))  # each is taken by one worker
+
+    def scan(_: int) -> _Shortlist:
+        shortlist = _Shortlist(measure, k)
+        for start, squares in measure.roughly(starts, size):
+            shortlist.add(start, squares)
+        return shortlist
+
+    workers = range(max(1, min(cores(), -(-len(X) // size))))
+    first, *others = each(scan, workers, len(X))
+    for other in others:
+        first.merge(other)
+    rows = first.settled()
+    distances = measure.exactly(rows)
+    order = np.lexsort((rows, distances))[:k]
+    return Neighbours(rows[order], distances[order])
+
+
+class _Measure:
+    """Distances to the closest query: those of all rows in few digits, of a few rows in all."""
+
+    def __init__(self, X: np.ndarray, queries: np.ndarray) -> None:
+        self.X, self.queries = X, queries
+        known = X.dtype.kind == "f" and X.dtype.itemsize <= 8
+        self.stored = X.dtype.newbyteorder("=") if known else np.dtype(np.float64)
+        working = np.result_type(self.stored, np.float32)
+        with np.errstate(over="ignore"):
+            self.rounded = queries.astype(working)
+            lost = np.linalg.norm(queries - self.rounded, axis=1).max()
+        limits = np.finfo(working)
+        # A sum of d squares is off by less than (d + 3) eps of itself, and by what underflows; a
+        # query that was rounded moves each distance by no more than it was moved.
+        self.relative = 2 * (X.shape[1] + 8) * float(limits.eps)
+        self.absolute = 2 * X.shape[1] * float(limits.tiny)
+        self.moved = 2 * float(lost)
+
+    def roughly(self, starts: Iterator[int], size: int) -> Iterator[tuple[int, np.ndarray]]:
+        """The first row of each block, and the (b,) squared distances to the closest query."""
+        import torch
+
+        d = self.X.shape[1]
+        stored = np.empty((size, d), dtype=self.stored)
+        queries = torch.from_numpy(self.rounded)
+        differences = torch.empty((size, d), dtype=queries.dtype)
+        ones = torch.ones(d, dtype=queries.dtype)
+        for start in starts:
+            block = self.X[start : start + size]
+            b = len(block)
+            np.copyto(stored[:b], block)
+            closest: torch.Tensor | None = None
+            for query in queries:
+                torch.sub(torch.from_numpy(stored[:b]), query, out=differences[:b])
+                squares = torch.mv(differences[:b].square_(), ones)
+                closest = squares if closest is None else torch.minimum(closest, squares)
+            assert closest is not None
+            yield start, closest.numpy()
+
+    def exactly(self, rows: np.ndarray) -> np.ndarray:
+        """The (m,) float64 distances of some rows."""
+        distances = np.empty(len(rows))
+        size = max(1, _VALUES // max(1, self.X.shape[1]))
+        with np.errstate(over="ignore"):
+            for start in range(0, len(rows), size):
+                block = self.X[rows[start : start + size]].astype(np.float64)
+                apart = (block - query for query in self.queries)
+                squares = np.min([np.einsum("ij,ij->i", a, a) for a in apart], axis=0)
+                distances[start : start + size] = np.sqrt(squares)
+        return distances
+
+    def reach(self, square: float) -> float:
+        """How large the rough square may be of a row no farther than one whose rough square this
+        is."""
+        root = math.sqrt((square + self.absolute) * (1 + self.relative)) + self.moved
+        if root > 1e150:
+            return math.inf
+        return root * root * (1 + self.relative) + self.absolute
+
+
+@dataclass(eq=False)
+class _Shortlist:
+    """The rows that may be among the k nearest of those added so far: k and hardly any more."""
+
+    measure: _Measure
+    k: int
+    limit: float = math.inf
+    rows: list[np.ndarray] = field(default_factory=list)
+    squares: list[np.ndarray] = field(default_factory=list)
+    held: int = 0
+
+    def add(self, start: int, squares: np.ndarray) -> None:
+        """Add the rows from `start` on, by their rough squared distances."""
+        near = np.flatnonzero(squares <= self.limit)
+        if len(near):
+            self._take(near + start, squares[near])
+
+    def merge(self, other: _Shortlist) -> None:
+        """Add the rows of another shortlist."""
+        for rows, squares in zip(other.rows, other.squares, strict=True):
+            self._take(rows, squares)
+
+    def settled(self) -> np.ndarray:
+        """The rows that are left, in any order."""
+        self._narrow()
+        return np.concatenate(self.rows) if self.rows else np.empty(0, dtype=np.int64)
+
+    def _take(self, rows: np.ndarray, squares: np.ndarray) -> None:
+        self.rows.append(rows)
+        self.squares.append(squares)
+        self.held += len(rows)
+        if self.held > 2 * self.k:
+            self._narrow()
+
+    def _narrow(self) -> None:
+        """Leave out what is farther than the k-th by more than rounding."""
+        if self.held <= self.k:
+            return
+        rows, squares = np.concatenate(self.rows), np.concatenate(self.squares)
+        limit = self.measure.reach(float(np.partition(squares, self.k - 1)[self.k - 1]))
+        with np.errstate(over="ignore"):
+            self.limit = min(self.limit, float(squares.dtype.type(limit)))
+        near = squares <= self.limit
+        rows, squares = rows[near], squares[near]
+        if len(rows) > 2 * self.k:  # few digits cannot tell so many apart
+            order = np.lexsort((rows, self.measure.exactly(rows)))[: self.k]
+            rows, squares = rows[order], squares[order]
+        self.rows, self.squares, self.held = [rows], [squares], len(rows)
