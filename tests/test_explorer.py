@@ -223,24 +223,47 @@ def test_the_umap_takes_the_place_of_the_pca_and_is_kept(tool: Explorer, cache: 
     again.close()
 
 
-def test_opening_it_again_closes_the_first() -> None:
+def running(before: set[threading.Thread]) -> list[threading.Thread]:
+    """The threads of the tools opened since."""
+    mine = set(threading.enumerate()) - before
+    return [thread for thread in mine if thread.name.startswith("anomaly_zoo")]
+
+
+def test_opening_it_again_ends_the_first() -> None:
     held = session()
+    before = set(threading.enumerate())
     first = az.explore(held)
+    until(lambda: first.header.level == "ready")
+    threads = running(before)
     second = az.explore(held)
-    assert first._closed.is_set() and not second._closed.is_set()
-    assert first.viewer.comm is None
+    until(lambda: not any(thread.is_alive() for thread in threads), 10)
+    assert first.root.layout.display == "none" and second.root.layout.display is None
     held.rate("J001", 3)
     until(lambda: second.header.n_rated == 1)
     assert first.header.n_rated == 0
-    second.close()
+    # The browser may be about to build the first: its views are closed once they are there.
+    assert first.viewer.comm is not None
+    first.viewer.built = True
+    assert first.viewer.comm is None and first.map.pane.comm is None
+    assert first.root.children == () and first.root.comm is not None
+    second.viewer.built = True
+    assert second.viewer.comm is not None
+    third = az.explore(held)
+    assert second.viewer.comm is None
+    for tool in (first, second, third):
+        tool.close()
+        assert tool.root.comm is None
 
 
-def test_closing_ends_its_threads() -> None:
+def test_closing_ends_its_threads_and_removes_its_views() -> None:
+    before = set(threading.enumerate())
     tool = az.explore(session())
     until(lambda: tool.header.level == "ready")
-    mine = [t for t in threading.enumerate() if t.name.startswith("anomaly_zoo")]
+    threads = running(before)
+    assert threads
     tool.close()
-    until(lambda: not any(t.is_alive() for t in mine), 10)
+    assert all(widget.comm is None for widget in tool._widgets)
+    until(lambda: not any(thread.is_alive() for thread in threads), 10)
 
 
 def test_without_images_the_viewer_says_so() -> None:

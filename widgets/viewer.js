@@ -419,6 +419,14 @@ function render({ model, el }) {
   watch();
   const stuck = setInterval(() => current && !pictures.get(current.id)?.ready && prefetch(), 5000);
   show(upNext());
+  // A view that is not built yet is an empty place in its box.
+  let building = 0;
+  const whole = () => {
+    const views = [...root().querySelectorAll(".az-grid > *, .az-map > *")];
+    if (views.length && views.every((view) => view.firstChild)) put(model, "built", true);
+    else building = setTimeout(whole, 100);
+  };
+  whole();
   requestAnimationFrame(() => {
     if (hidden() || editable(document.activeElement)) return;
     setActive(true);
@@ -427,6 +435,7 @@ function render({ model, el }) {
 
   return () => {
     clearTimeout(timer);
+    clearTimeout(building);
     clearInterval(stuck);
     window.removeEventListener("anomaly_zoo:active", onOther);
     window.removeEventListener("pointerdown", onPointer, true);

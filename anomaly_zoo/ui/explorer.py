@@ -56,7 +56,7 @@ def explore(session: Session) -> Explorer:
         )
     key = (session.log.uid, session.rater)
     if key in _open:
-        _open[key].close()
+        _open[key].give_way()
     _open[key] = Explorer(session)
     return _open[key]
 
@@ -133,6 +133,28 @@ class Explorer:
 
     def close(self) -> None:
         """End the tool: its threads stop and its views leave the page. Nothing is lost."""
+        self._stop()
+        for widget in self._widgets:  # from the outside in: no box is left to lay out anew
+            widget.close()
+
+    def give_way(self) -> None:
+        """End the tool for another one, perhaps before the browser has built its views.
+
+        They are hidden at once and closed when they are built: ipywidgets cannot build what is
+        closed. The empty box stays, for a page that is loaded again looks for it.
+        """
+        self._stop()
+        self.root.layout.display = "none"
+        self.viewer.observe(lambda _: self._clear(), "built")
+        if self.viewer.built:
+            self._clear()
+
+    def _clear(self) -> None:
+        self.root.children = ()
+        for widget in self._widgets[1:]:
+            widget.close()
+
+    def _stop(self) -> None:
         if self._closed.is_set():
             return
         self._closed.set()
@@ -145,8 +167,6 @@ class Explorer:
         self.map.close()
         self._desk.shutdown(wait=False)  # what was sent is still written
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for widget in self._widgets:  # from the outside in: no box is left to lay out anew
-            widget.close()
 
     # Threads
 

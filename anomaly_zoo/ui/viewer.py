@@ -28,6 +28,8 @@ class Viewer(anywidget.AnyWidget):
     """One object to show out of turn (tapped on the map, chosen in the gallery); `n` counts."""
     shown = t.Unicode("").tag(sync=True)
     """The id on the screen, set by the browser."""
+    built = t.Bool(False).tag(sync=True)
+    """The whole tool is on the page, set by the browser."""
     log_uid = t.Unicode("").tag(sync=True)
     """Which ratings file the acts in the browser's storage belong to."""
 
