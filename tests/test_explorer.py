@@ -192,7 +192,7 @@ def test_the_gallery_and_its_tabs(tool: Explorer) -> None:
 
 
 def test_a_tap_shows_the_nearest_galaxy_and_a_tap_nowhere_does_not(tool: Explorer) -> None:
-    until(lambda: tool.map._tree is not None)
+    until(tool.map._sorted)
     x, y = map(float, tool.map.xy[77])
     tool.map._tapped(Tap(tool.map.figure, x=x + 1e-4, y=y))
     until(lambda: tool.viewer.focus.get("id"))

@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 # A file imports from lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ids", "cache", "tables", "threads", "deep_field"),
-    ("simulate",),
-    ("posterior", "geometry", "cutouts", "encoders"),
+    ("simulate", "scan"),
+    ("posterior", "geometry", "cutouts", "encoders", "stored"),
     ("representation", "catalog", "ratings", "process", "calibration"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
     ("ranking", "progress", "sources", "parts"),
@@ -32,6 +32,7 @@ TYPES_ONLY = {("ranking", "session"), ("progress", "session"), ("choice", "sessi
 UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("assets", "pictures"),
     ("bokeh_pane", "raster"),
+    ("cells",),
     ("map", "viewer", "gallery", "panels"),
     ("explorer",),
     ("",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +23,11 @@ from bokeh.models import (
     WheelZoomTool,
 )
 from bokeh.plotting import figure
-from scipy.spatial import cKDTree
 
 from anomaly_zoo.ui.assets import asset
 from anomaly_zoo.ui.bokeh_pane import BokehPane
-from anomaly_zoo.ui.raster import Window, paint
+from anomaly_zoo.ui.cells import Cells
+from anomaly_zoo.ui.raster import Raster, Window
 
 DOTS = 5_000
 """Up to so many objects in view are drawn as crisp dots."""
@@ -36,6 +37,9 @@ PIXELS = 4_000_000
 """No picture is larger, however fine the screen."""
 REACH = 24
 """A tap finds the nearest object within so many pixels."""
+DEEPEST = 1e-6
+"""No view is smaller, as a share of the map: positions are float32."""
+_SAMPLE = 100_000
 
 
 def _rgb(colours: tuple[str, ...]) -> np.ndarray:
@@ -73,7 +77,8 @@ class GalaxyMap:
     """Objects at xy (n, 2), coloured; painted on a thread of its own, the newest wish wins.
 
     `soon(function, *args)` has the thread that owns the views call the function; `on_tap` gets the
-    row that was tapped.
+    row that was tapped. Holds up to 12 bytes an object besides xy, and 20 more for a moment while
+    it sorts them into cells, after the first view is painted.
     """
 
     def __init__(
@@ -89,9 +94,10 @@ class GalaxyMap:
         self.colouring = Colouring("density", None, 0, 1)
         self._marked: dict[str, np.ndarray] = {}
         self._scores = np.zeros(0)
-        self.xy = xy
-        self._home = self._view = _whole(xy)
-        self._tree: cKDTree | None = None
+        self.xy = np.ascontiguousarray(xy, dtype=np.float32)
+        self._home = self._view = _whole(self.xy)
+        self._cells: Cells | None = None
+        self._raster: Raster | None = None  # of the view painted last
         self.bar = MapBar()
         self._sources = {
             name: ColumnDataSource({"x": [], "y": [], "colour": []})
@@ -101,7 +107,6 @@ class GalaxyMap:
         self.figure = self._draw()
         self.pane = BokehPane(self.figure, soon)
         self.pane.observe(lambda _: self.repaint(), "size")
-        self._painter.submit(self._attempt, self._plant)
 
     def _draw(self) -> figure:
         home = self._home
@@ -155,16 +160,15 @@ class GalaxyMap:
             (plot.y_range, home.y0, home.y1),
         ):
             axis.update(start=low, end=high, reset_start=low, reset_end=high)
+            axis.min_interval = DEEPEST * (high - low)
 
     def place(self, xy: np.ndarray) -> None:
         """Move all objects to new positions and show the whole map."""
-        self.xy = xy
-        self._home = self._view = _whole(xy)
-        self._tree = None
+        self.xy = np.ascontiguousarray(xy, dtype=np.float32)
+        self._home = self._view = _whole(self.xy)
         self._set_home(self.figure, self._home)
         for name, rows in self._marked.items():
             self.mark(name, rows, self._scores if name == "rated" else None)
-        self._painter.submit(self._attempt, self._plant)
         self.repaint()
 
     def colour(self, colouring: Colouring) -> None:
@@ -192,50 +196,73 @@ class GalaxyMap:
         with self._lock:
             self._wish += 1
             wish = self._wish
-        self._painter.submit(self._attempt, self._paint, wish)
+        self._later(self._paint, wish)
 
     def close(self) -> None:
         """Stop painting."""
         self._painter.shutdown(wait=False, cancel_futures=True)
 
-    def _attempt(self, work: Callable[..., None], *args: Any) -> None:
-        """Do it here on the painter's thread; what goes wrong is raised where it is said."""
-        try:
-            work(*args)
-        except Exception as error:
-            self._soon(_raise, error)
+    def _later(self, work: Callable[..., None], *args: Any) -> None:
+        """Have the painter's thread do it; what goes wrong is raised where it is said."""
+
+        def attempt() -> None:
+            try:
+                work(*args)
+            except Exception as error:
+                self._soon(_raise, error)
+
+        with contextlib.suppress(RuntimeError):  # the map was closed meanwhile
+            self._painter.submit(attempt)
 
     def _paint(self, wish: int) -> None:
         if wish != self._wish:
             return
-        view, colouring, xy = self._view.grown(MARGIN), self.colouring, self.xy
+        colouring, raster = self.colouring, self._view_now()
         palette = PALETTES[colouring.name]
-        visible = np.flatnonzero(view.holds(xy))
         dots: dict[str, Any] = {"x": [], "y": [], "colour": []}
         picture: dict[str, Any] = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
-        if len(visible) <= DOTS:
+        if raster.shown <= DOTS:
+            visible = raster.visible()
             if colouring.values is not None:
                 visible = visible[np.argsort(colouring.values[visible], kind="stable")]
-            spots = xy[visible].astype(np.float64)
+            spots = raster.xy[visible].astype(np.float64)
             shade = _shade(colouring, visible, palette)
             dots = {"x": spots[:, 0], "y": spots[:, 1], "colour": shade}
         else:
-            width, height, ratio = self.pane.size
-            grown = ratio * (1 + 2 * MARGIN)
-            grown *= min(1, (PIXELS / (width * height * grown**2 + 1)) ** 0.5)
-            image = paint(
-                xy,
-                colouring.values,
-                palette,
-                (colouring.low, colouring.high),
-                view,
-                max(int(width * grown), 16),
-                max(int(height * grown), 16),
-            )
+            view = raster.window
             spans = (view.x0, view.y0, view.x1 - view.x0, view.y1 - view.y0)
             picture = dict(zip(("x", "y", "dw", "dh"), ([v] for v in spans), strict=True))
-            picture["image"] = [image]
+            limits = (colouring.low, colouring.high)
+            picture["image"] = [raster.paint(colouring.values, palette, limits)]
         self._soon(self._show, wish, dots, picture)
+        if self._sorted() is None:
+            self._later(self._sort)
+
+    def _view_now(self) -> Raster:
+        """Where the objects fall on the present view: the last one's where it has not changed."""
+        xy, view = self.xy, self._view.grown(MARGIN)
+        width, height, ratio = self.pane.size
+        grown = ratio * (1 + 2 * MARGIN)
+        grown *= min(1, (PIXELS / (width * height * grown**2 + 1)) ** 0.5)
+        size = max(int(width * grown), 16), max(int(height * grown), 16)
+        last = self._raster
+        if last and last.xy is xy and (last.window, last.width, last.height) == (view, *size):
+            return last
+        self._raster = None  # its memory goes before the next one's comes
+        cells = self._cells
+        rows = cells.around(view) if cells and cells.xy is xy else None
+        raster = self._raster = Raster(xy, rows, view, *size)
+        return raster
+
+    def _sort(self) -> None:
+        if self._sorted() is None:
+            self._cells = None
+            self._cells = Cells(self.xy)
+
+    def _sorted(self) -> Cells | None:
+        """The cells of the present positions, once they are there."""
+        cells = self._cells
+        return cells if cells and cells.xy is self.xy else None
 
     def _show(self, wish: int, dots: dict[str, Any], picture: dict[str, Any]) -> None:
         if wish != self._wish:
@@ -250,22 +277,15 @@ class GalaxyMap:
             self._view = view
             self.repaint()
 
-    def _plant(self) -> None:
-        self._tree = cKDTree(self.xy)
-
     def _tapped(self, event: Tap) -> None:
-        if self._tree is None or event.x is None or event.y is None:
+        cells, view = self._sorted(), self._view
+        if cells is None or event.x is None or event.y is None:
             return
         width, height, _ = self.pane.size
-        pixels = np.array(
-            [width / (self._view.x1 - self._view.x0), height / (self._view.y1 - self._view.y0)]
-        )
-        spot = np.array([event.x, event.y])
-        _, rows = self._tree.query(spot, k=min(32, len(self.xy)))
-        rows = np.atleast_1d(rows)
-        away = np.linalg.norm((self.xy[rows] - spot) * pixels, axis=1)
-        if away.min() <= REACH:
-            self._on_tap(int(rows[away.argmin()]))
+        reach = REACH * (view.x1 - view.x0) / width, REACH * (view.y1 - view.y0) / height
+        row = cells.nearest(event.x, event.y, reach)
+        if row is not None:
+            self._on_tap(row)
 
 
 def _raise(error: Exception) -> None:
@@ -284,11 +304,9 @@ def _shade(colouring: Colouring, rows: np.ndarray, palette: np.ndarray) -> np.nd
 
 def _whole(xy: np.ndarray) -> Window:
     """The window that shows nearly everything: outliers beyond the last 0.05% may stick out."""
-    low, high = (
-        np.quantile(xy, [0.0005, 0.9995], axis=0)
-        if len(xy) > 5_000
-        else np.array([xy.min(axis=0), xy.max(axis=0)])
-    )
+    sample = xy[:: -(-len(xy) // _SAMPLE)].astype(np.float64)
+    shares = [0.0005, 0.9995] if len(xy) > DOTS else [0, 1]
+    low, high = np.quantile(sample, shares, axis=0)
     pad = np.maximum(0.06 * (high - low), 1e-3)
     low, high = low - pad, high + pad
     return Window(float(low[0]), float(high[0]), float(low[1]), float(high[1]))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 GROW_BELOW = 1.5
-"""Objects a hundred pixels: sparser pictures get larger dots."""
+"""Pixels in a hundred that show an object: sparser pictures get larger dots."""
+BLOCK = 2**18
+"""Objects worked on at a time: what is made on the way stays small."""
 
 
 @dataclass(frozen=True)
@@ -24,77 +28,141 @@ class Window:
         dx, dy = margin * (self.x1 - self.x0), margin * (self.y1 - self.y0)
         return Window(self.x0 - dx, self.x1 + dx, self.y0 - dy, self.y1 + dy)
 
-    def holds(self, xy: np.ndarray) -> np.ndarray:
-        """(n,) True for the points (n, 2) inside."""
-        x, y = xy[:, 0], xy[:, 1]
-        return (x >= self.x0) & (x < self.x1) & (y >= self.y0) & (y < self.y1)
 
+class Raster:
+    """Where objects at xy (n, 2) fall on a picture of a window: all that colours do not change.
 
-def paint(
-    xy: np.ndarray,
-    values: np.ndarray | None,
-    palette: np.ndarray,
-    limits: tuple[float, float],
-    window: Window,
-    width: int,
-    height: int,
-) -> np.ndarray:
-    """An RGBA picture (height, width) uint32, first row at the bottom, of points xy (n, 2).
+    `rows` (m,) are the objects to look at, and None looks at all; those outside the window are left
+    out. Where points are sparse each is grown to a disc. Holds 4 bytes for each object looked at
+    and 8 with `rows`, besides the xy; a view is painted in new colours by `paint`.
 
-    `values` (n,) are coloured by `palette` (m, 3) uint8 between the two `limits`; without them the
-    colour is the number of points. Where points are sparse each is grown to a disc.
-
+    >>> raster = Raster(np.zeros((1, 2)), None, Window(-1, 1, -1, 1), 9, 9)
     >>> palette = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8)
-    >>> picture = paint(np.zeros((1, 2)), np.ones(1), palette, (0, 1), Window(-1, 1, -1, 1), 9, 9)
-    >>> picture.shape, hex(picture[4, 4]), int(picture[0, 0])
-    ((9, 9), '0xffffffff', 0)
+    >>> picture = raster.paint(np.ones(1), palette, (0, 1))
+    >>> raster.shown, picture.shape, hex(picture[4, 4]), int(picture[0, 0])
+    (1, (9, 9), '0xffffffff', 0)
     """
-    column = np.floor((xy[:, 0] - window.x0) * (width / (window.x1 - window.x0)))
-    row = np.floor((xy[:, 1] - window.y0) * (height / (window.y1 - window.y0)))
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    pixel = row[inside].astype(np.int32) * width + column[inside].astype(np.int32)
-    count = np.bincount(pixel, minlength=width * height).astype(np.float32)
-    count = count.reshape(height, width)
-    radius = _radius(pixel.size, int((count > 0).sum()), width * height)
-    if values is None:
-        count = _spread(count, radius)
-        shade = np.log1p(count) / max(np.log1p(count.max(initial=1)), 1e-6)
-    else:
-        total = np.bincount(pixel, weights=values[inside], minlength=width * height)
-        total = _spread(total.astype(np.float32).reshape(height, width), radius)
-        count = _spread(count, radius)
-        low, high = limits
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shade = (total / count - low) / max(high - low, 1e-9)
-    seen = count > 0
-    step = np.clip(np.nan_to_num(shade) * (len(palette) - 1) + 0.5, 0, len(palette) - 1)
-    rgba = np.zeros((height, width, 4), dtype=np.uint8)
-    rgba[..., :3] = palette[step.astype(np.int16)]
-    # One object is well visible, a crowd is solid.
-    rgba[..., 3] = np.where(seen, np.minimum(255, 150 + 55 * count), 0).astype(np.uint8)
-    if radius:
-        rgba[..., 3] = np.where(seen, 255, 0)
-    return rgba.view(np.uint32)[..., 0]
+
+    def __init__(
+        self, xy: np.ndarray, rows: np.ndarray | None, window: Window, width: int, height: int
+    ) -> None:
+        self.xy, self.window = xy, window
+        self.width, self.height = width, height
+        self._rows = rows
+        self._outside = width * height
+        self.shown = 0
+        """How many objects are in the window."""
+        self._pixel = np.empty(len(xy) if rows is None else len(rows), dtype=np.int32)
+        for part in blocks(len(self._pixel)):
+            # In double precision: deep in the map float32 windows are too coarse.
+            x, y = positions(xy, rows, part).T
+            column = np.floor((x - window.x0) * (width / (window.x1 - window.x0)))
+            row = np.floor((y - window.y0) * (height / (window.y1 - window.y0)))
+            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+            self._pixel[part] = np.where(inside, row * width + column, self._outside)
+            self.shown += int(np.count_nonzero(inside))
+
+    def visible(self) -> np.ndarray:
+        """The rows of the objects in the window."""
+        inside = np.flatnonzero(self._pixel < self._outside)
+        return inside if self._rows is None else self._rows[inside]
+
+    def paint(
+        self, values: np.ndarray | None, palette: np.ndarray, limits: tuple[float, float]
+    ) -> np.ndarray:
+        """An RGBA picture (height, width) uint32, first row at the bottom.
+
+        `values` (n,) are coloured by `palette` (m, 3) uint8 between the two `limits`; without them
+        the colour is the number of objects.
+        """
+        crowd = self._crowd
+        if values is None:
+            count = np.log1p(crowd.count)
+            shade = count / max(count.max(initial=0), 1e-6)
+        else:
+            low, high = limits
+            mean = crowd.grow(self._totals(values)[crowd.filled]) / crowd.count
+            shade = (mean - low) / max(high - low, 1e-9)
+        # One object is well visible, a crowd is solid.
+        colours = np.empty((2, len(palette), 4), dtype=np.uint8)
+        colours[..., :3] = palette
+        colours[..., 3] = [[205], [255]]
+        step = np.clip(shade * (len(palette) - 1) + 0.5, 0, len(palette) - 1).astype(np.intp)
+        step[crowd.solid] += len(palette)
+        picture = np.zeros(self._outside, dtype=np.uint32)
+        picture[crowd.drawn] = colours.view(np.uint32).ravel()[step]
+        return picture.reshape(self.height, self.width)
+
+    def _totals(self, values: np.ndarray) -> np.ndarray:
+        """The sum of the values in each pixel, and in a last place of those outside."""
+        total = np.zeros(self._outside + 1)
+        for part in blocks(len(self._pixel)):
+            mine = values[part] if self._rows is None else values[self._rows[part]]
+            np.add.at(total, self._pixel[part].astype(np.intp), mine.astype(np.float64))
+        return total
+
+    @cached_property
+    def _crowd(self) -> _Crowd:
+        count = np.zeros(self._outside + 1, dtype=np.int64)
+        for part in blocks(len(self._pixel)):
+            np.add.at(count, self._pixel[part].astype(np.intp), 1)
+        filled = np.flatnonzero(count[: self._outside])
+        radius = _radius(len(filled), self._outside)
+        if not radius:
+            alone = count[filled]
+            return _Crowd(filled, filled, alone, np.flatnonzero(alone > 1), None)
+        source, target = _discs(filled, radius, self.width, self.height)
+        drawn, target = np.unique(target, return_inverse=True)
+        grown = np.bincount(target, weights=count[filled][source])
+        return _Crowd(filled, drawn, grown, np.arange(len(drawn)), (source, target))
 
 
-def _radius(points: int, filled: int, pixels: int) -> int:
+@dataclass(frozen=True, eq=False)
+class _Crowd:
+    """Pixels with objects `filled` (f,), and with what grows out of them `drawn` (p,)."""
+
+    filled: np.ndarray
+    drawn: np.ndarray
+    count: np.ndarray
+    """(p,) how many objects, at least one each."""
+    solid: np.ndarray
+    """Which of the drawn pixels nothing shines through."""
+    discs: tuple[np.ndarray, np.ndarray] | None
+
+    def grow(self, sums: np.ndarray) -> np.ndarray:
+        """Sums over the objects of each filled pixel (f,) as sums for each drawn pixel (p,)."""
+        if self.discs is None:
+            return sums
+        source, target = self.discs
+        return np.bincount(target, weights=sums[source], minlength=len(self.drawn))
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Slices that cover n objects in order."""
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+
+
+def positions(xy: np.ndarray, rows: np.ndarray | None, part: slice) -> np.ndarray:
+    """Positions (b, 2) in double precision of part of the rows, or of all objects."""
+    mine = xy[part] if rows is None else xy.take(rows[part], axis=0)
+    return mine.astype(np.float64)
+
+
+def _radius(filled: int, pixels: int) -> int:
     """Pixels by which each point grows, so that sparse maps can be seen: 0 to 3."""
-    if not points:
-        return 0
     cover = 100 * filled / pixels
     return 3 if cover < 0.15 else 2 if cover < 0.5 else 1 if cover < GROW_BELOW else 0
 
 
-def _spread(image: np.ndarray, radius: int) -> np.ndarray:
-    """Each pixel's value added to all pixels within `radius` of it."""
-    if not radius:
-        return image
-    out = np.zeros_like(image)
-    height, width = image.shape
-    for dy in range(-radius, radius + 1):
-        for dx in range(-radius, radius + 1):
-            if dx * dx + dy * dy <= radius * radius + 0.5:
-                out[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)] += image[
-                    max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)
-                ]
-    return out
+def _discs(
+    filled: np.ndarray, radius: int, width: int, height: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """All pixels within `radius` of the filled ones: (places in filled, pixel numbers)."""
+    reach = np.arange(-radius, radius + 1)
+    dx, dy = (step.ravel() for step in np.meshgrid(reach, reach))
+    near = dx**2 + dy**2 <= radius**2 + 0.5
+    column = filled % width + dx[near][:, None]
+    row = filled // width + dy[near][:, None]
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    source = np.broadcast_to(np.arange(len(filled)), inside.shape)[inside]
+    return source, (row * width + column)[inside]
