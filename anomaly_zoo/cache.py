@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cache_folder"]
+__all__ = ["cache_folder", "room"]
+
+SPARE = 2**28  # bytes that stay free on the disk
 
 
 def cache_folder() -> Path:
@@ -28,3 +32,36 @@ def cache_folder() -> Path:
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def room(need: int, what: str) -> bool:
+    """Whether the cache folder has room for `need` bytes of `what`.
+
+    Where it has not, but memory has, it warns that `what` is held in memory. Raises OSError where
+    neither has. What is free in memory is known on Linux alone; elsewhere it is taken to be enough.
+
+    >>> room(0, "nothing")
+    True
+    """
+    folder = cache_folder()
+    free = shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
+    if free >= need + SPARE:
+        return True
+    here = f"{folder} has {free / 1e9:.1f} GB free" if free else f"{folder} cannot be written to"
+    do = "make room there, or set ANOMALY_ZOO_CACHE to a folder on a larger disk"
+    said = f"{what} take {need / 1e9:.1f} GB and {here}"
+    memory = _free_memory()
+    if memory is not None and memory < 2 * need:
+        raise OSError(f"{said}, nor does memory hold them ({memory / 1e9:.1f} GB free); {do}")
+    warnings.warn(f"{said}: they are held in memory; {do}", stacklevel=4)
+    return False
+
+
+def _free_memory() -> int | None:
+    """Bytes of memory that can be had without swapping, None where that is not known."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None

@@ -16,7 +16,7 @@ import pandas as pd
 
 from anomaly_zoo import tables
 from anomaly_zoo.cutouts import CutoutError, Cutouts
-from anomaly_zoo.ids import as_ids, asked, known, rows_of
+from anomaly_zoo.ids import Ids, asked
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -71,9 +71,9 @@ class Catalog:
         frame = _frame(table)
         if "id_str" not in frame.columns:
             raise ValueError(_no_column("id_str", frame, "name your column of ids id_str"))
-        ids = as_ids(frame["id_str"], what="id_str")
+        ids = Ids.of(frame["id_str"], what="id_str")
         frame = _positions(frame.drop(columns="id_str"))
-        frame.insert(0, "id_str", pd.Series(ids))
+        frame.insert(0, "id_str", ids.texts.to_pandas())
         if not len(frame):
             raise ValueError("the catalogue has no rows; expected one an object")
         if not isinstance(cutouts, Cutouts):
@@ -131,10 +131,10 @@ class Catalog:
                 raise ValueError(
                     f"the table has a column id_str beside {id_column!r}; rename it or use it"
                 )
-            ids = as_ids(frame[id_column], what=id_column, integers=True)
+            ids = Ids.of(frame[id_column], what=id_column, integers=True)
             if id_column != "id_str" and not astropy:
                 frame[id_column] = _numbers_as_written(frame[id_column])
-            frame = frame.assign(id_str=ids)
+            frame = frame.assign(id_str=ids.texts.to_pandas())
             folder = path.parent if root is None else root
             return cls(frame, cutouts, folder, stretch=stretch, name=path.name)
         except (ValueError, TypeError) as error:
@@ -142,13 +142,9 @@ class Catalog:
             raise kind(f"{path.name}: {error}") from None
 
     @cached_property
-    def ids(self) -> np.ndarray:
-        """The ids, a write-locked (n,) object array of `str`."""
-        return as_ids(self.table["id_str"], what="id_str")
-
-    @cached_property
-    def _index(self) -> pd.Index:
-        return pd.Index(self.ids, dtype=object)
+    def ids(self) -> Ids:
+        """The ids, in the order of the rows."""
+        return Ids.of(self.table["id_str"], what="id_str")
 
     def __len__(self) -> int:
         return len(self.table)
@@ -166,7 +162,7 @@ class Catalog:
         >>> Catalog({"id_str": ["J1", "J2"]}).row("J2")
         1
         """
-        return int(rows_of(self._index, [id], where="the catalogue")[0])
+        return int(self.ids.rows([id], where="the catalogue")[0])
 
     def only(self, ids: str | Iterable[str]) -> Catalog:
         """The catalogue of those of `ids` that it knows, in that order.
@@ -176,8 +172,10 @@ class Catalog:
         >>> Catalog({"id_str": ["J1", "J2", "J3"]}).only(["J3", "J9", "J1"]).ids.tolist()
         ['J3', 'J1']
         """
-        wanted = asked(self._index, ids)
-        rows = known(self._index, wanted)
+        wanted = asked(self.ids, ids)
+        rows = self.ids.known(wanted)
+        if len(rows) == len(wanted) == len(self) and (np.diff(rows) == 1).all():
+            return self
         if not len(rows):
             shown = ", ".join(repr(text) for text in wanted[:3])
             raise ValueError(

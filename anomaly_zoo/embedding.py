@@ -28,6 +28,7 @@ from anomaly_zoo import tables
 from anomaly_zoo.cutouts import CutoutError
 from anomaly_zoo.encoders import chosen
 from anomaly_zoo.encoders.protocol import Encoder, label
+from anomaly_zoo.ids import Ids
 from anomaly_zoo.parts import Part, Parts, Skipped, alone, skipped_table
 from anomaly_zoo.representation import Representation
 from anomaly_zoo.sources import Item, Source, open_source
@@ -242,7 +243,7 @@ def _in_memory(
         raise ValueError(_too_few(len(source), len(skipped), skipped[:3]))
     ids = np.concatenate([part.ids for part in done])
     X = np.concatenate([part.X for part in done])
-    return Representation(ids, X, source.name, label(encoder)), skipped
+    return Representation(Ids.of(ids), X, source.name, label(encoder)), skipped
 
 
 # from images to chunks

@@ -10,6 +10,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from anomaly_zoo.catalog import Catalog
+    from anomaly_zoo.ids import Ids
     from anomaly_zoo.session import State
 
 DESCRIPTIONS = {
@@ -31,7 +32,7 @@ _POSITIONS = ("ra", "dec", "x", "y")
 
 
 def ranked(
-    ids: np.ndarray,
+    ids: Ids,
     state: State,
     catalog: Catalog | None,
     top: int | None,

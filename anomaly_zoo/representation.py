@@ -10,20 +10,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from anomaly_zoo import tables
-from anomaly_zoo.ids import as_ids, asked, known, rows_of
+from anomaly_zoo.cache import room
+from anomaly_zoo.ids import Ids, asked
+from anomaly_zoo.scan import (
+    BATCH,
+    ArrayPart,
+    MapPart,
+    ParquetPart,
+    convert,
+    numbers,
+    split,
+    stamp,
+    width,
+)
+from anomaly_zoo.stored import LARGE, Kept, Progress, array_file, digest, fingerprint
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["Axes", "Representation", "feature_writer"]
 
-__all__ = ["Representation", "feature_writer"]
-
-BATCH = 16_384  # rows
 PCA_ROWS = 100_000  # at most so many rows are fitted
 PCA_DIMENSIONS = 4096  # above it the rows, not the features, are correlated
 PREFIX = "feat_"
@@ -33,13 +42,44 @@ _AT_FLOAT32 = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """A rotation of features (b, D) to fewer (b, k), with one scale for all: what `pca` applies.
+
+    mean : (D,); axes : (D, k), orthonormal columns; scale : the total standard deviation.
+
+    >>> axes = Axes(np.array([1.0, 0.0]), np.array([[1.0], [0.0]]), 2.0)
+    >>> axes(np.array([[5.0, 7.0]], np.float32))
+    array([[2.]], dtype=float32)
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    scale: float
+
+    def __post_init__(self) -> None:
+        self.mean.flags.writeable = False
+        self.axes.flags.writeable = False
+
+    @cached_property
+    def _narrow(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.mean.astype(np.float32), (self.axes / self.scale).astype(np.float32)
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """(block - mean) @ axes / scale, float32 (b, k)."""
+        mean, axes = self._narrow
+        return np.asarray(block - mean, dtype=np.float32) @ axes
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Representation:
     """Feature vectors of objects, aligned with their ids.
 
     `ids` (n,) are unique strings, `X` (n, d) numbers; in memory they become write-locked float32
     (copied unless write-locked already), while a memory map of float32 or float16 stays on disk.
-    `name` and `encoder` say where the features come from.
+    `batches` and `take` read it from there and raise OSError where the file was cut short or
+    changed since; use them rather than `X`, which then is the bare map. `name` and `encoder` say
+    where the features come from.
 
     Raises `ValueError` for fewer than two objects, lengths that differ, ids that are missing or
     there twice, and features that are NaN or infinite (also those too large for float32);
@@ -52,13 +92,13 @@ class Representation:
     array([4., 5.], dtype=float32)
     """
 
-    ids: np.ndarray
+    ids: Ids
     X: np.ndarray
     name: str = ""
     encoder: str = ""
 
     def __post_init__(self) -> None:
-        ids = as_ids(self.ids)
+        ids = Ids.of(self.ids)
         X = _matrix(self.X)
         if len(ids) != len(X):
             raise ValueError(
@@ -68,13 +108,27 @@ class Representation:
         if len(ids) < 2:
             raise ValueError(f"expected at least two objects, got {len(ids)}")
         object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "X", _finite(X, ids))
+        object.__setattr__(self, "X", _locked_float(X))
+        _refuse_not_finite(self)
+
+    @classmethod
+    def _trusted(
+        cls, ids: Ids, X: np.ndarray, name: str, encoder: str, hash: str = ""
+    ) -> Representation:
+        """Of a write-locked array that is known to be finite."""
+        made = cls.__new__(cls)
+        for field, value in (("ids", ids), ("X", X), ("name", name), ("encoder", encoder)):
+            object.__setattr__(made, field, value)
+        if hash:
+            made.__dict__["hash"] = hash
+        _ = made._whole  # how the file is now
+        return made
 
     @classmethod
     def read(
         cls,
         path: str | os.PathLike[str],
-        ids: Sequence[str] | np.ndarray | str | os.PathLike[str] | None = None,
+        ids: Sequence[str] | np.ndarray | Ids | str | os.PathLike[str] | None = None,
         id_column: str = "id_str",
         *,
         column: str | None = None,
@@ -90,8 +144,14 @@ class Representation:
         `ids` as a list or the path of a file: .txt (one a line), .npy, or a table. An .npz file
         holds X or features, and ids unless they are given.
 
-        Raises `FileNotFoundError`, and `ValueError` or `TypeError` as `Representation` does, with
-        the name of the file.
+        Of more than 256 MB (as float32) a Parquet table is converted once to an array in
+        `anomaly_zoo.cache.cache_folder()`, in its own precision, and stays on disk; what the first
+        reading of such a table or .npy file found out is kept there too, so that the next takes
+        no time, as long as the files have the same size, time of change and sampled content.
+        Where the cache has no room for it the features are held in memory, with a warning.
+
+        Raises `FileNotFoundError`, `OSError` where neither disk nor memory can hold the features,
+        and `ValueError` or `TypeError` as `Representation` does, with the name of the file.
 
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "zoobot.csv"
@@ -106,15 +166,17 @@ class Representation:
             if suffix == ".npy":
                 if ids is None:
                     raise ValueError('a .npy file has no ids; give ids=[…] or ids="ids.txt"')
-                read = _Read(_ids_from(ids, id_column), _load(path))
-            elif suffix == ".npz":
+                return cls._of_array(path, ids, id_column)
+            if suffix == ".npz":
                 read = _npz(path, ids, id_column)
+            elif ids is not None:
+                raise ValueError("a table has its own ids: leave ids= out, or name id_column=")
+            elif tables.kind(path) == "parquet":
+                return cls._of_parquet(path, id_column, column)
             else:
-                if ids is not None:
-                    raise ValueError("a table has its own ids: leave ids= out, or name id_column=")
                 read = _table(path, id_column, column)
             return cls(read.ids, read.X, read.name or path.stem, read.encoder)
-        except FileNotFoundError:
+        except OSError:
             raise
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -122,21 +184,73 @@ class Representation:
             named = about if about.startswith(path.name) else f"{path.name}: {about}"
             raise kind(named) from None
 
+    @classmethod
+    def _of_array(cls, path: Path, ids: Any, id_column: str) -> Representation:
+        X = _load(path)
+        if X.size * 4 <= LARGE or not _stays(X):
+            return cls(_ids_from(ids, id_column), X, path.stem)
+        if isinstance(ids, (str, os.PathLike)):
+            whose = fingerprint(tables.existing(ids))
+        else:
+            ids = Ids.of(ids)
+            whose = ids.digest
+        kept = Kept(digest(fingerprint(path), whose, id_column))
+        known = kept.found(path)
+        if known:
+            return cls._trusted(known[0], _locked(X.view()), path.stem, "", known[1])
+        made = cls(_ids_from(ids, id_column), X, path.stem)
+        if room(100 * len(made), "the ids"):
+            kept.keep(made.ids, made.hash, path)
+        return made
+
+    @classmethod
+    def _of_parquet(cls, path: Path, id_column: str, column: str | None) -> Representation:
+        part = _parquet(path, id_column, column)
+        about = tables.metadata(path)
+        name, encoder = about.get("name", "") or path.stem, about.get("encoder", "")
+        sample = next((X for _, X in part.stored(1)), None)
+        if sample is None:
+            raise ValueError("expected at least two objects, got 0")
+        shape, half = (len(part), sample.shape[1]), sample.dtype == np.float16
+        large = shape[0] * shape[1] * 4 > LARGE
+        kept = Kept(digest(fingerprint(path), id_column, *part.columns))
+        if large and (known := kept.found(kept.array_file)):
+            X = np.load(kept.array_file, mmap_mode="r")
+            return cls._trusted(known[0], X, name, encoder, known[1])
+        need = shape[0] * (shape[1] * (2 if half else 4) + 100)
+        if large and room(need, "the features"):
+            dtype = np.dtype("<f2" if half else "<f4")
+            with array_file(kept.array_file, shape, dtype) as add:
+                ids = _poured(part, lambda _, block: add(block))
+            made = cls(ids, np.load(kept.array_file, mmap_mode="r"), name, encoder)
+            ids = kept.keep(ids, made.hash, kept.array_file)
+            return cls._trusted(ids, made.X, name, encoder, made.hash)
+        X = np.empty(shape, dtype=np.float32)
+        ids = _poured(part, lambda first, block: convert(block, X[first : first + len(block)]))
+        return cls(ids, _locked(X), name, encoder)
+
     @property
     def d(self) -> int:
         """The number of features."""
         return int(self.X.shape[1])
 
     @cached_property
-    def _index(self) -> pd.Index:
-        return pd.Index(self.ids, dtype=object)
+    def _whole(self) -> ArrayPart | MapPart:
+        """All rows as one part."""
+        base = _on_disk(self.X)
+        if base is None:
+            return ArrayPart(self.X, self.ids)
+        path = str(base.filename)
+        within = self.X.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+        offset = base.offset + within
+        return MapPart(path, offset, self.d, self.X.dtype.str, 0, len(self), stamp(path), self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __repr__(self) -> str:
         name = f" {self.name}" if self.name else ""
-        where = ", on disk" if _on_disk(self.X) else ""
+        where = ", on disk" if _stays(self.X) else ""
         return f"<Representation{name}: {len(self):,} objects x {self.d} features{where}>"
 
     def row(self, id: str) -> int:
@@ -149,7 +263,7 @@ class Representation:
         >>> Representation(["J1", "J2"], [[0], [1]]).rows(["J2", "J1"])
         array([1, 0])
         """
-        return rows_of(self._index, ids, where="the representation")
+        return self.ids.rows(ids, where="the representation")
 
     def only(self, ids: str | Iterable[str]) -> Representation:
         """The representation of those of `ids` that it knows, in that order, in memory.
@@ -157,18 +271,36 @@ class Representation:
         Raises `ValueError` when it knows fewer than two of them.
 
         >>> Representation(["J1", "J2", "J3"], [[0], [1], [2]]).only(["J3", "J9", "J1"]).ids
-        array(['J3', 'J1'], dtype=object)
+        <Ids: 2, such as 'J3', 'J1'>
         """
-        wanted = asked(self._index, ids)
-        rows = known(self._index, wanted)
+        wanted = asked(self.ids, ids)
+        rows = self.ids.known(wanted)
         if len(rows) < 2:
             raise ValueError(
                 f"{len(rows)} of the {len(wanted):,} ids are in the representation, at least two "
                 f"are needed; its ids are like {self.ids[0]!r}, those asked for like "
                 f"{', '.join(repr(text) for text in wanted[:3]) or 'none'}"
             )
-        X = np.asarray(self.X[rows], dtype=np.float32)
-        return Representation(self.ids[rows], _locked(X), self.name, self.encoder)
+        ids = Ids.of(self.ids[rows])
+        return Representation(ids, _locked(self.take(rows)), self.name, self.encoder)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """The features of some rows, float32 (k, d), read from the file where they are on disk.
+
+        Raises OSError where that was cut short or changed since it was opened.
+
+        >>> Representation(["J1", "J2", "J3"], [[0], [1], [2]]).take([2, 0]).tolist()
+        [[2.0], [0.0]]
+        """
+        return self._whole.take(rows)
+
+    def parts(self, n: int) -> list[ArrayPart | MapPart]:
+        """At most n parts of consecutive rows, each of whole blocks, for a scan by several workers.
+
+        >>> [len(part) for part in Representation(["J1", "J2"], [[0], [1]]).parts(4)]
+        [2]
+        """
+        return split(self._whole, n)
 
     def batches(self, size: int = BATCH) -> Iterator[tuple[int, np.ndarray]]:
         """Blocks in order: (the first row's number, float32 (b, d)), b at most `size`.
@@ -177,66 +309,121 @@ class Representation:
         >>> [(first, X.shape) for first, X in features.batches(2)]
         [(0, (2, 1)), (2, (1, 1))]
         """
-        if size < 1:
-            raise ValueError(f"size: expected at least one row a batch, got {size}")
-        for start in range(0, len(self), size):
-            yield start, np.asarray(self.X[start : start + size], dtype=np.float32)
+        return self._whole.batches(size)
 
-    def pca(self, d: int, seed: int = 0) -> Representation:
+    def pca(self, d: int, seed: int = 0, progress: Progress | None = None) -> Representation:
         """The `d` leading principal components, centred, with one scale for all of them.
 
         The scale makes the total variance one and keeps the axes' proportions (no whitening).
-        Fewer than `d` come back where the features have no more dimensions than that. The axes
-        are fitted to at most 100,000 rows, drawn with `seed`; the largest loading of each is
-        positive.
+        Fewer than `d` come back where the features have no more dimensions than that. Everything
+        is fitted to at most 100,000 rows, drawn with `seed`; the largest loading of each axis is
+        positive. More than 256 MB of them are written once to `anomaly_zoo.cache.cache_folder()`,
+        in the precision of the features on disk, and stay there; `progress` is then told how many
+        rows are done.
 
-        Raises `ValueError` for `d` below one, and when every object has the same features.
+        Raises `ValueError` for `d` below one, and when every object has the same features; OSError
+        where neither disk nor memory can hold the result.
 
         >>> X = np.random.default_rng(0).normal(size=(50, 6)) * [9, 3, 1, 1, 1, 1]
         >>> leading = Representation([str(i) for i in range(50)], X).pca(2)
         >>> leading.d, round(float(leading.X.var(axis=0).sum()), 5)
         (2, 1.0)
         """
+        large = len(self) * min(d, self.d) * 4 > LARGE
+        if large:
+            kept = Kept(digest("pca", self.hash, str(self.X.dtype), str(d), str(seed)))
+            if known := kept.found(kept.array_file):
+                X = np.load(kept.array_file, mmap_mode="r")
+                name = f"{self.name} (PCA {X.shape[1]})".strip()
+                return Representation._trusted(self.ids, X, name, self.encoder, known[1])
+        axes = self.axes(d, seed)
+        shape = len(self), axes.axes.shape[1]
+        name = f"{self.name} (PCA {shape[1]})".strip()
+        if large and room(shape[0] * (shape[1] * self.X.itemsize + 100), "the components"):
+            limit = np.float32(np.finfo(self.X.dtype).max)
+            with array_file(kept.array_file, shape, self.X.dtype) as add:
+                for start, block in self.batches(self._block):
+                    # A wild outlier stays one, at the end of what float16 holds.
+                    add(np.clip(axes(block), -limit, limit))
+                    if progress:
+                        progress(start + len(block), len(self))
+            X = np.load(kept.array_file, mmap_mode="r")
+            made = Representation._trusted(self.ids, X, name, self.encoder)
+            kept.keep(self.ids, made.hash, kept.array_file)
+            return made
+        out = np.empty(shape, dtype=np.float32)
+        for start, block in self.batches(self._block):
+            out[start : start + len(block)] = axes(block)
+        return Representation(self.ids, _locked(out), name, self.encoder)
+
+    @property
+    def _block(self) -> int:
+        """Rows of a block that is worked on in float64."""
+        return max(1, min(BATCH, 2**23 // self.d))
+
+    def axes(self, d: int, seed: int = 0) -> Axes:
+        """The rotation that `pca` applies: block (b, D) -> (b, at most d) float32.
+
+        Mean, axes and scale are those of at most 100,000 rows, drawn with `seed`. Raises as `pca`.
+
+        >>> X = np.random.default_rng(0).normal(size=(50, 6)) * [9, 3, 1, 1, 1, 1]
+        >>> features = Representation([str(i) for i in range(50)], X)
+        >>> bool((features.axes(2)(features.X) == features.pca(2).X).all())
+        True
+        """
         if d < 1:
             raise ValueError(f"d: expected at least one component, got {d}")
-        size = max(1, min(BATCH, 2**23 // self.d))
-        if all(bool((block == self.X[0]).all()) for _, block in self.batches(size)):
+        rng = np.random.default_rng(seed)
+        rows = None
+        if len(self) > PCA_ROWS:
+            rows = np.sort(rng.choice(len(self), PCA_ROWS, replace=False))
+        n = len(self) if rows is None else len(rows)
+        some = self.take(np.array([0]))
+        if all(bool((block == some).all()) for block in self._sample(rows)):
             raise ValueError(f"every object has the same features {_AT_FLOAT32}")
         mean = np.zeros(self.d)
         largest = 0.0
-        for _, block in self.batches(size):
-            mean += block.sum(axis=0, dtype=np.float64) / len(self)
+        for block in self._sample(rows):
+            mean += block.sum(axis=0, dtype=np.float64) / n
             largest = max(largest, float(np.abs(block).max()))
-        axes = self._axes(mean, largest, min(d, self.d), np.random.default_rng(seed))
-        out = np.empty((len(self), axes.shape[1]), dtype=np.float32)
+        axes = self._axes(rows, mean, largest, min(d, self.d), rng)
         total = 0.0
-        for start, block in self.batches(size):
-            turned = ((block - mean) / largest) @ axes
-            total += float((turned**2).sum()) / len(self)
-            out[start : start + len(block)] = turned
-        out /= np.float32(np.sqrt(total))
-        name = f"{self.name} (PCA {axes.shape[1]})".strip()
-        return Representation(self.ids, _locked(out), name, self.encoder)
+        for block in self._sample(rows):
+            total += float(np.square(((block - mean) / largest) @ axes).sum()) / n
+        return Axes(mean, axes, largest * float(np.sqrt(total)))
+
+    def _sample(self, rows: np.ndarray | None, size: int = 0) -> Iterator[np.ndarray]:
+        """Blocks of some rows in float32, of all where `rows` is None."""
+        size = size or self._block
+        if rows is None:
+            yield from (block for _, block in self.batches(size))
+        else:
+            for start in range(0, len(rows), size):
+                yield self.take(rows[start : start + size])
 
     def _axes(
-        self, mean: np.ndarray, largest: float, d: int, rng: np.random.Generator
+        self,
+        rows: np.ndarray | None,
+        mean: np.ndarray,
+        largest: float,
+        d: int,
+        rng: np.random.Generator,
     ) -> np.ndarray:
         """The d leading axes as columns (D, <= d), from the eigenvectors of the covariance."""
         from scipy.linalg import eigh
 
         dual = self.d > PCA_DIMENSIONS
-        most = PCA_DIMENSIONS if dual else PCA_ROWS
-        rows = np.arange(len(self))
-        if len(self) > most:
-            rows = np.sort(rng.choice(len(self), most, replace=False))
         precision = np.float64 if self.d <= 512 else np.float32
         if dual:
-            Z = ((self.X[rows].astype(np.float64) - mean) / largest).astype(precision)
+            rows = np.arange(len(self)) if rows is None else rows
+            if len(rows) > PCA_DIMENSIONS:
+                rows = np.sort(rng.choice(rows, PCA_DIMENSIONS, replace=False))
+            Z = ((self.take(rows).astype(np.float64) - mean) / largest).astype(precision)
             gram = np.asarray(Z @ Z.T, dtype=np.float64)
         else:
             gram = np.zeros((self.d, self.d))
-            for part in np.array_split(rows, range(2048, len(rows), 2048)):
-                Z = ((self.X[part].astype(np.float64) - mean) / largest).astype(precision)
+            for block in self._sample(rows, 2048):
+                Z = ((block.astype(np.float64) - mean) / largest).astype(precision)
                 gram += Z.T @ Z
         n = len(gram)
         values, vectors = eigh(gram, subset_by_index=(max(0, n - d), n - 1))
@@ -259,13 +446,18 @@ class Representation:
         >>> a.hash == Representation(["J1", "J2"], [[0.0], [1.0]]).hash, len(a.hash)
         (True, 16)
         """
-        digest = hashlib.blake2b(f"{len(self)} {self.d}\n".encode(), digest_size=8)
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        made = hashlib.blake2b(f"{len(self)} {self.d}\n".encode(), digest_size=8)
+        plain = pa.large_binary()
         for start, block in self.batches():
-            for text in self.ids[start : start + len(block)]:
-                encoded = text.encode("utf-8", "surrogatepass")
-                digest.update(b"%d:%b" % (len(encoded), encoded))
-            digest.update(np.ascontiguousarray(block, dtype="<f4").tobytes())
-        return digest.hexdigest()
+            texts = self.ids.texts[start : start + len(block)]
+            lengths = pc.binary_length(texts).cast(pa.large_string()).cast(plain)
+            listed = pc.binary_join_element_wise(lengths, texts.cast(plain), pa.scalar(b":", plain))
+            made.update(listed.buffers()[2])
+            made.update(np.ascontiguousarray(block, dtype="<f4").data)
+        return made.hexdigest()
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write a .parquet file: id_str and features, a list of float32 of fixed length.
@@ -329,7 +521,7 @@ def feature_writer(
 
 
 class _Read(NamedTuple):
-    ids: np.ndarray
+    ids: Ids
     X: np.ndarray
     name: str = ""
     encoder: str = ""
@@ -338,12 +530,16 @@ class _Read(NamedTuple):
 # the array
 
 
-def _on_disk(X: np.ndarray) -> bool:
+def _on_disk(X: np.ndarray) -> np.memmap | None:
+    """The map of a file that an array is a view of, None where it is in memory.
+
+    A copy-on-write map counts as memory, for what it holds may not be in the file.
+    """
     while isinstance(X, np.ndarray):
-        if isinstance(X, np.memmap):
-            return True
+        if isinstance(X, np.memmap) and not isinstance(X.base, np.memmap):
+            return X if X.filename is not None and X.mode != "c" else None
         X = X.base  # type: ignore[assignment]
-    return False
+    return None
 
 
 def _locked(X: np.ndarray) -> np.ndarray:
@@ -384,31 +580,46 @@ def _refuse_text(frame: pd.DataFrame) -> None:
             )
 
 
-def _finite(X: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """The array write-locked, float32 unless it is a float16 map, all values checked."""
-    on_disk = _on_disk(X)
-    kept = X.dtype.isnative and X.dtype in ((np.float32, np.float16) if on_disk else (np.float32,))
-    if not kept:
-        out = np.empty(X.shape, dtype=np.float32)  # filled below
-    elif X.flags.writeable:
-        out = X.view() if on_disk else np.array(X, order="C")
-    else:
-        out = X
+def _stays(X: np.ndarray) -> bool:
+    """Whether an array is one of those that are used from their file."""
+    known = X.dtype.isnative and X.dtype in (np.float32, np.float16)
+    return _on_disk(X) is not None and known and X.flags.c_contiguous
+
+
+def _locked_float(X: np.ndarray) -> np.ndarray:
+    """The array write-locked, as float32 unless it stays on disk."""
+    if _stays(X):
+        return _locked(X.view())
+    if X.dtype == np.float32 and X.dtype.isnative and not isinstance(X, np.memmap):
+        return _locked(np.array(X, order="C")) if X.flags.writeable else X
+    out = np.empty(X.shape, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        for start in range(0, len(X), BATCH):
+            out[start : start + BATCH] = X[start : start + BATCH]
+    return _locked(out)
+
+
+def _refuse_not_finite(features: Representation) -> None:
     bad: list[int] = []
-    for start in range(0, len(X), BATCH):
-        part = slice(start, start + BATCH)
-        if not kept:
-            with np.errstate(over="ignore"):
-                out[part] = X[part]
-        wrong = np.flatnonzero(~np.isfinite(out[part]).all(axis=1))
+    where = ""
+    for start, block in features.batches():
+        finite = np.isfinite(block)
+        if finite.all():
+            continue
+        wrong = np.flatnonzero(~finite.all(axis=1))
+        if not bad:
+            column = int(np.argmin(finite[wrong[0]]))
+            where = f"{block[wrong[0], column]} in feature {column} (from 0) of the first"
         bad.extend(int(row) for row in wrong + start)
     if bad:
-        shown = ", ".join(repr(ids[row]) for row in bad[:3])
+        half = features.X.dtype == np.float16
+        limit = "float16 (at most 65,504)" if half else "float32"
+        shown = ", ".join(repr(features.ids[row]) for row in bad[:3])
         raise ValueError(
-            f"features: {len(bad):,} of {len(X):,} objects have values that are NaN, infinite or "
-            f"too large for float32, such as {shown}; mend them or leave these objects out"
+            f"features: {len(bad):,} of {len(features):,} objects have values that are NaN, "
+            f"infinite or too large for {limit}, such as {shown}; {where}; mend them or leave "
+            "these objects out"
         )
-    return _locked(out)
 
 
 # reading
@@ -435,23 +646,23 @@ def _load(path: Path) -> Any:
         raise ValueError(f"could not be read as a NumPy file: {error}") from None
 
 
-def _ids_from(ids: Any, id_column: str) -> np.ndarray:
+def _ids_from(ids: Any, id_column: str) -> Ids:
     """Ids given as they are, or as the path of a file."""
     if not isinstance(ids, (str, os.PathLike)):
-        return as_ids(ids)
+        return Ids.of(ids)
     path = tables.existing(ids)
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return as_ids(_load(path), what=path.name, integers=True)
+        return Ids.of(_load(path), what=path.name, integers=True)
     if suffix == ".txt":
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         while lines and not lines[-1].strip():
             lines.pop()
-        return as_ids([line.strip() for line in lines], what=path.name)
+        return Ids.of([line.strip() for line in lines], what=path.name)
     frame = tables.read(path, text=[id_column])
     if id_column not in frame.columns:
         raise _missing(id_column, list(frame.columns), "name it with id_column=")
-    return as_ids(frame[id_column], what=path.name, integers=True)
+    return Ids.of(frame[id_column], what=path.name, integers=True)
 
 
 def _npz(path: Path, ids: Any, id_column: str) -> _Read:
@@ -472,27 +683,19 @@ def _npz(path: Path, ids: Any, id_column: str) -> _Read:
             if "allow_pickle" in str(error):
                 raise _no_pickle(path) from None
             raise
-    checked = _ids_from(ids, id_column) if given is None else as_ids(given, integers=True)
+    checked = _ids_from(ids, id_column) if given is None else Ids.of(given, integers=True)
     return _Read(checked, X, **texts)
 
 
 def _table(path: Path, id_column: str, column: str | None) -> _Read:
-    if tables.kind(path) == "parquet":
-        ids, X = _parquet(path, id_column, column)
-    elif tables.kind(path) == "csv":
+    if tables.kind(path) == "csv":
         frame = tables.read(path, text=[id_column])
         ids, X = _from_columns({name: frame[name] for name in frame}, id_column, column)
     else:
         table = tables.read_astropy(path)
         columns = {name: np.ma.asarray(table[name]) for name in table.colnames}
         ids, X = _from_columns(columns, id_column, column)
-    about = tables.metadata(path) if tables.kind(path) == "parquet" else {}
-    return _Read(
-        as_ids(ids, what=id_column, integers=True),
-        X,
-        about.get("name", ""),
-        about.get("encoder", ""),
-    )
+    return _Read(Ids.of(ids, what=id_column, integers=True), X)
 
 
 def _missing(name: str, found: list[str], do: str) -> ValueError:
@@ -583,65 +786,25 @@ def _refuse_ragged(name: str, lengths: np.ndarray) -> None:
         )
 
 
-def _parquet(path: Path, id_column: str, column: str | None) -> tuple[Any, np.ndarray]:
+def _poured(part: ParquetPart, add: Callable[[int, np.ndarray], None]) -> Ids:
+    """Hand all blocks to ``add(first row, X (b, d))``; the ids."""
+    import pyarrow as pa
+
+    names = []
+    for first, table in part.tables((part.id_column, *part.columns), BATCH):
+        names.append(table[part.id_column])
+        add(first, numbers(table, part.columns, first))
+    return Ids.of(pa.chunked_array(names), what=part.id_column, integers=True)
+
+
+def _parquet(path: Path, id_column: str, column: str | None) -> ParquetPart:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
+        schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"could not be read as a Parquet table: {error}") from None
-    schema = file.schema_arrow
-    lists = [field.name for field in schema if _list_width(field.type) is not None]
+    lists = [field.name for field in schema if width(field.type) is not None]
     chosen = _chosen(schema.names, lists, id_column, column)
-    names = [chosen] if isinstance(chosen, str) else chosen
-    table = file.read(columns=[id_column, *names])
-    ids = table[id_column].to_pandas()
-    if isinstance(chosen, str):
-        return ids, _from_lists(chosen, table[chosen])
-    X = np.empty((len(table), len(chosen)), dtype=np.float32)
-    for number, name in enumerate(chosen):
-        values = table[name]
-        if pa.types.is_boolean(values.type):
-            values = values.cast(pa.uint8())
-        if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
-            raise ValueError(f"the feature column {name!r} holds {values.type}, expected numbers")
-        with np.errstate(over="ignore"):
-            X[:, number] = values.to_numpy()
-    return ids, _locked(X)
-
-
-def _list_width(kind: pa.DataType) -> int | None:
-    """The length of an Arrow list of numbers (0 where it varies), None for any other type."""
-    import pyarrow as pa
-
-    if isinstance(kind, pa.BaseExtensionType):
-        kind = kind.storage_type
-    if not (
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    ):
-        return None
-    if not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        return None
-    return kind.list_size if pa.types.is_fixed_size_list(kind) else 0
-
-
-def _from_lists(name: str, column: pa.ChunkedArray) -> np.ndarray:
-    """A column of lists as an array (n, d), without a Python object for any number."""
-    import pyarrow.compute as pc
-
-    chunks = [getattr(chunk, "storage", chunk) for chunk in column.chunks]
-    if column.null_count:
-        raise ValueError(f"{column.null_count:,} of {len(column):,} lists in {name!r} are missing")
-    lengths = [pc.list_value_length(chunk).to_numpy(zero_copy_only=False) for chunk in chunks]
-    every = np.concatenate(lengths) if lengths else np.zeros(0, dtype=int)
-    _refuse_ragged(name, every)
-    d = int(every[0]) if len(every) else 0
-    X = np.empty((len(column), d), dtype=np.float32)
-    start = 0
-    for chunk in chunks:
-        values = chunk.flatten().to_numpy(zero_copy_only=False)
-        with np.errstate(over="ignore"):
-            X[start : start + len(chunk)] = values.reshape(len(chunk), d)
-        start += len(chunk)
-    return _locked(X)
+    return ParquetPart.of(path, id_column, [chosen] if isinstance(chosen, str) else chosen)

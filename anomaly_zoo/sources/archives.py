@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from anomaly_zoo.cutouts import MAX_BYTES, CutoutError
-from anomaly_zoo.ids import as_ids
+from anomaly_zoo.ids import Ids
 from anomaly_zoo.sources.files import ids_of, is_image
 from anomaly_zoo.sources.source import Digest, Item, Source, picture_of, plain, unreadable
 
@@ -61,7 +61,7 @@ def tar(path: Path, stretch: str) -> Source:
         ) from None
     if not names:
         raise ValueError(f"there are no images in {plain(path.name)}")
-    ids = as_ids(ids_of(names), what=f"names in {plain(path.name)}")
+    ids = Ids.of(ids_of(names), what=f"names in {plain(path.name)}")[:]
     picture = picture_of(stretch)
 
     def stored(start: int, stop: int) -> Iterator[Item]:

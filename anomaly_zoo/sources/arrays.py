@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from anomaly_zoo.ids import as_ids
+from anomaly_zoo.ids import Ids
 from anomaly_zoo.sources.source import Digest, Item, Source, digest, picture_of, plain, unreadable
 
 __all__ = ["fits_cube", "hdf5", "is_zarr", "npy", "zarr"]
@@ -166,7 +166,7 @@ def _fits(hdus: Any, dataset: str | None, path: Path) -> _Cube | None:
             values = np.asarray(table.data[wanted])
             if values.dtype.kind == "U":
                 values = np.char.rstrip(values)
-            return _Cube(hdu.section, name, as_ids(values, what=wanted, integers=True))
+            return _Cube(hdu.section, name, Ids.of(values, what=wanted, integers=True)[:])
     return _Cube(hdu.section, name)
 
 
@@ -223,7 +223,7 @@ def _beside(found: dict[str, Any], name: str, n: int, path: Path) -> Any:
     for key in (place + ids for place in places for ids in IDS):
         if key in found and tuple(found[key].shape) == (n,):
             ids = np.asarray(found[key][:]).astype(object)
-            return as_ids(ids, what=f"{plain(path.name)}: {plain(key)}", integers=True)
+            return Ids.of(ids, what=f"{plain(path.name)}: {plain(key)}", integers=True)[:]
     return None
 
 

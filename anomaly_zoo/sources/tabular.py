@@ -14,7 +14,7 @@ import numpy as np
 from anomaly_zoo import tables
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.cutouts import Cutouts
-from anomaly_zoo.ids import as_ids
+from anomaly_zoo.ids import Ids
 from anomaly_zoo.sources.source import Item, Source, digest, plain, unreadable
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def catalogue(catalog: Catalog) -> Source:
             yield Item(id_str, f"row {row}", partial(catalog.image, id_str))
 
     name = catalog.name or "catalogue"
-    return Source("catalogue", plain(name), catalog.ids, _content(catalog, cutouts), items)
+    return Source("catalogue", plain(name), catalog.ids[:], _content(catalog, cutouts), items)
 
 
 def _content(catalog: Catalog, cutouts: Cutouts) -> str:
@@ -119,7 +119,7 @@ def _parquet(
     if not len(given):
         raise ValueError(f"{plain(path.name)}: the table has no rows; expected one an object")
     try:
-        ids = as_ids(given, what=id_column, integers=True)
+        ids = Ids.of(given, what=id_column, integers=True)[:]
     except (ValueError, TypeError) as error:
         raise type(error)(f"{plain(path.name)}: {error}") from None
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
