@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
+from anomaly_zoo.representation import Representation
 from anomaly_zoo.threads import cores, each
 
 _VALUES = 100_000  # numbers a block: the block and its differences stay in a core's own cache
@@ -33,20 +35,21 @@ class Neighbours:
         return len(self.rows)
 
 
-def nearest(X: np.ndarray, query: np.ndarray, k: int) -> Neighbours:
+def nearest(X: np.ndarray | Representation, query: np.ndarray, k: int) -> Neighbours:
     """Return the k rows of X with the smallest Euclidean distance to a query, exactly.
 
     Of several queries the closest counts; for those closest to their mean, ask with their mean.
-    A worker a core measures every row roughly (float32, or float64 where X is), block by block,
-    and keeps those that rounding could let into the first k; these are measured in float64, as
-    the differences that they are, so that no digits cancel far from the origin. Equal distances
-    are ordered by row. A row equal to the query is a neighbour at distance 0: ask for k + 1 and
-    drop it when it is the query itself. A row that holds NaN is nobody's neighbour.
+    Parts of X are scanned by a worker a core: every row is measured roughly (float32, or float64
+    where X is), and a part keeps those that rounding could let into the first k; these are
+    measured in float64, as the differences that they are, so that no digits cancel far from the
+    origin. Equal distances are ordered by row. A row equal to the query is a neighbour at distance
+    0: ask for k + 1 and drop it when it is the query itself. A row that holds NaN is nobody's
+    neighbour.
 
-    X : (n, d), in memory or memory-mapped, any numbers; query : (d,), or (q, d) for the closest of
-    q; k : how many, all n when n is less. Beyond X it needs some MB a core and 100 bytes a
-    neighbour. Raises ValueError when the query has another length or holds NaN, or k is less
-    than 1.
+    X : (n, d) numbers, or a Representation, which is read in parts from where it lies; query :
+    (d,), or (q, d) for the closest of q; k : how many, all n when n is less. Beyond X it needs some
+    MB a core and 100 bytes a neighbour. Raises ValueError when the query has another length or
+    holds NaN, or k is less than 1; OSError where the file of a Representation is not as it was.
 
     >>> X = np.array([[0.0, 0.0], [3.0, 4.0], [1.0, 0.0], [0.0, 1.0]])
     >>> found = nearest(X, X[0], 3)
@@ -55,87 +58,124 @@ def nearest(X: np.ndarray, query: np.ndarray, k: int) -> Neighbours:
     >>> nearest(X, X[:2], 2).rows.tolist()
     [0, 1]
     """
-    X = np.asarray(X)
+    source = X if isinstance(X, Representation) else _Rows(np.asarray(X))
     queries = np.atleast_2d(np.asarray(query, dtype=np.float64))
-    if X.ndim != 2 or queries.ndim != 2 or not len(queries) or queries.shape[1] != X.shape[1]:
+    shape = source.X.shape
+    if len(shape) != 2 or queries.ndim != 2 or not len(queries) or queries.shape[1] != shape[1]:
         raise ValueError(
             "expected (n, d) objects and a (d,) query or (q, d) queries, got shapes "
-            f"{X.shape} and {np.shape(query)}"
+            f"{shape} and {np.shape(query)}"
         )
     if not np.isfinite(queries).all():
         raise ValueError("the query must be finite, got NaN or infinite values")
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
-    size = max(1, _VALUES // max(1, X.shape[1]))
-    k = min(int(k), len(X))
-    measure = _Measure(X, queries)
-    starts = iter(range(0, len(X), size))  # each is taken by one worker
+    k = min(int(k), len(source))
+    measure = _Measure(source, queries)
 
-    def scan(_: int) -> _Shortlist:
+    def scan(part: _Part) -> _Shortlist:
         shortlist = _Shortlist(measure, k)
-        for start, squares in measure.roughly(starts, size):
-            shortlist.add(start, squares)
+        for first, squares in measure.roughly(part):
+            shortlist.add(first, squares)
         return shortlist
 
-    workers = range(max(1, min(cores(), -(-len(X) // size))))
-    first, *others = each(scan, workers, len(X))
-    for other in others:
-        first.merge(other)
-    rows = first.settled()
+    # More parts than cores, for a core may be busy with something else.
+    found = _Shortlist(measure, k)
+    for shortlist in each(scan, source.parts(4 * cores()), len(source)):
+        found.merge(shortlist)
+    rows = found.settled()
     distances = measure.exactly(rows)
     order = np.lexsort((rows, distances))[:k]
     return Neighbours(rows[order], distances[order])
 
 
+class _Part(Protocol):
+    """What is scanned: blocks of rows with the number of the first."""
+
+    def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of an array, in parts like those of a Representation but in the array's own numbers."""
+
+    X: np.ndarray
+    first: int = 0
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def parts(self, n: int) -> list[_Rows]:
+        """At most n parts."""
+        size = max(1, -(-len(self) // n))
+        return [_Rows(self.X[start : start + size], start) for start in range(0, len(self), size)]
+
+    def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks in order, with the number of the first row."""
+        for start in range(0, len(self), size):
+            yield self.first + start, self.X[start : start + size]
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Some rows (m, d)."""
+        return self.X[rows]
+
+
 class _Measure:
     """Distances to the closest query: those of all rows in few digits, of a few rows in all."""
 
-    def __init__(self, X: np.ndarray, queries: np.ndarray) -> None:
-        self.X, self.queries = X, queries
-        known = X.dtype.kind == "f" and X.dtype.itemsize <= 8
-        self.stored = X.dtype.newbyteorder("=") if known else np.dtype(np.float64)
+    def __init__(self, source: Representation | _Rows, queries: np.ndarray) -> None:
+        self.source, self.queries = source, queries
+        given = source.X.dtype
+        known = given.kind == "f" and given.itemsize <= 8
+        self.stored = given.newbyteorder("=") if known else np.dtype(np.float64)
         working = np.result_type(self.stored, np.float32)
         with np.errstate(over="ignore"):
             self.rounded = queries.astype(working)
             lost = np.linalg.norm(queries - self.rounded, axis=1).max()
-        limits = np.finfo(working)
+        limits, d = np.finfo(working), queries.shape[1]
         # A sum of d squares is off by less than (d + 3) eps of itself, and by what underflows; a
         # query that was rounded moves each distance by no more than it was moved.
-        self.relative = 2 * (X.shape[1] + 8) * float(limits.eps)
-        self.absolute = 2 * X.shape[1] * float(limits.tiny)
+        self.relative = 2 * (d + 8) * float(limits.eps)
+        self.absolute = 2 * d * float(limits.tiny)
         self.moved = 2 * float(lost)
+        self.size = max(1, _VALUES // max(1, d))
 
-    def roughly(self, starts: Iterator[int], size: int) -> Iterator[tuple[int, np.ndarray]]:
+    def roughly(self, part: _Part) -> Iterator[tuple[int, np.ndarray]]:
         """The first row of each block, and the (b,) squared distances to the closest query."""
         import torch
 
-        d = self.X.shape[1]
-        stored = np.empty((size, d), dtype=self.stored)
         queries = torch.from_numpy(self.rounded)
-        differences = torch.empty((size, d), dtype=queries.dtype)
-        ones = torch.ones(d, dtype=queries.dtype)
-        for start in starts:
-            block = self.X[start : start + size]
+        shape = self.size, queries.shape[1]
+        stored: np.ndarray | None = None
+        differences = torch.empty(shape, dtype=queries.dtype)
+        ones = torch.ones(shape[1], dtype=queries.dtype)
+        for first, block in part.batches(self.size):
             b = len(block)
-            np.copyto(stored[:b], block)
+            if not block.flags.carray or block.dtype not in (np.float32, self.stored):
+                # What torch cannot take as it is: locked, turned round, of other numbers.
+                stored = np.empty(shape, dtype=self.stored) if stored is None else stored
+                np.copyto(stored[:b], block)
+                block = stored[:b]
+            rows = torch.from_numpy(block)
             closest: torch.Tensor | None = None
             for query in queries:
-                torch.sub(torch.from_numpy(stored[:b]), query, out=differences[:b])
+                torch.sub(rows, query, out=differences[:b])
                 squares = torch.mv(differences[:b].square_(), ones)
                 closest = squares if closest is None else torch.minimum(closest, squares)
             assert closest is not None
-            yield start, closest.numpy()
+            del rows, block  # so that the memory of the block can be used again
+            yield first, closest.numpy()
 
     def exactly(self, rows: np.ndarray) -> np.ndarray:
         """The (m,) float64 distances of some rows."""
         distances = np.empty(len(rows))
-        size = max(1, _VALUES // max(1, self.X.shape[1]))
         with np.errstate(over="ignore"):
-            for start in range(0, len(rows), size):
-                block = self.X[rows[start : start + size]].astype(np.float64)
+            for start in range(0, len(rows), self.size):
+                some = slice(start, start + self.size)
+                block = self.source.take(rows[some]).astype(np.float64)
                 apart = (block - query for query in self.queries)
                 squares = np.min([np.einsum("ij,ij->i", a, a) for a in apart], axis=0)
-                distances[start : start + size] = np.sqrt(squares)
+                distances[some] = np.sqrt(squares)
         return distances
 
     def reach(self, square: float) -> float:

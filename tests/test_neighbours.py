@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from anomaly_zoo import neighbours
 from anomaly_zoo.neighbours import nearest
+from anomaly_zoo.representation import Representation
 
 
 @pytest.fixture(autouse=True)
@@ -102,12 +105,32 @@ def test_a_query_from_outside_keeps_its_digits():
     assert nearest(X, [0, 1, 0, 0], 1).rows.shape == (1,)
 
 
-def test_a_memory_map_and_a_slice_are_read_where_they_are(tmp_path):
+def test_a_slice_and_an_array_turned_round_are_read_where_they_are():
     X = np.random.default_rng(2).normal(size=(2000, 20)).astype(np.float16)
+    for view in (X[:, :7], X[::-1], X.T[:, :50], X.astype(">f4")):
+        wanted = by_definition(view, view[3], 20)[0]
+        assert nearest(view, view[3], 20).rows.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_representation_is_read_in_parts(dtype, tmp_path):
+    X = np.random.default_rng(2).normal(size=(40_000, 3)).astype(dtype)
     np.save(tmp_path / "X.npy", X)
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    wanted = by_definition(X[:, :7], X[3, :7], 20)[0]
-    assert nearest(mapped[:, :7], X[3, :7], 20).rows.tolist() == wanted.tolist()
+    ids = [f"J{row}" for row in range(len(X))]
+    on_disk = Representation.read(tmp_path / "X.npy", ids=ids)
+    assert len(on_disk.parts(4)) > 1
+    wanted = by_definition(X, X[:2], 300)[0].tolist()
+    assert nearest(on_disk, X[:2], 300).rows.tolist() == wanted
+    assert nearest(Representation(ids, X), X[:2], 300).rows.tolist() == wanted
+
+
+def test_a_file_that_was_cut_short_is_said(tmp_path):
+    X = np.random.default_rng(2).normal(size=(40_000, 3)).astype(np.float32)
+    np.save(tmp_path / "X.npy", X)
+    features = Representation.read(tmp_path / "X.npy", ids=[f"J{row}" for row in range(len(X))])
+    os.truncate(tmp_path / "X.npy", 100_000)
+    with pytest.raises(OSError, match="cut short"):
+        nearest(features, X[0], 5)
 
 
 def test_no_row_with_nan_is_a_neighbour():
