@@ -67,8 +67,11 @@ class Ids:
         texts = _arrow(values, integers)
         if texts is None:
             texts = _from_objects(_objects(values, what), what, integers)
-        blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(texts), ""), True)
-        _refuse_missing(np.flatnonzero(blank.to_numpy(zero_copy_only=False)), what)
+        blank = np.empty(len(texts), dtype=bool)
+        for start in range(0, len(texts), BLOCK):
+            some = pc.equal(pc.utf8_trim_whitespace(texts[start : start + BLOCK]), "")
+            blank[start : start + BLOCK] = pc.fill_null(some, True).to_numpy(zero_copy_only=False)
+        _refuse_missing(np.flatnonzero(blank), what)
         ids = cls(texts)
         ids._refuse_repeated(what)
         return ids

@@ -316,10 +316,10 @@ class Representation:
 
         The scale makes the total variance one and keeps the axes' proportions (no whitening).
         Fewer than `d` come back where the features have no more dimensions than that. Everything
-        is fitted to at most 100,000 rows, drawn with `seed`; the largest loading of each axis is
-        positive. More than 256 MB of them are written once to `anomaly_zoo.cache.cache_folder()`,
-        in the precision of the features on disk, and stay there; `progress` is then told how many
-        rows are done.
+        is fitted to at most 100,000 rows or 256 MB, drawn with `seed`; the largest loading of each
+        axis is positive. More than 256 MB of components are written once to the cache folder, in
+        the precision of the features on disk, and stay there; `progress` is then told how many
+        rows are done, and of how many.
 
         Raises `ValueError` for `d` below one, and when every object has the same features; OSError
         where neither disk nor memory can hold the result.
@@ -330,31 +330,29 @@ class Representation:
         (2, 1.0)
         """
         large = len(self) * min(d, self.d) * 4 > LARGE
-        if large:
-            kept = Kept(digest("pca", self.hash, str(self.X.dtype), str(d), str(seed)))
-            if known := kept.found(kept.array_file):
-                X = np.load(kept.array_file, mmap_mode="r")
-                name = f"{self.name} (PCA {X.shape[1]})".strip()
-                return Representation._trusted(self.ids, X, name, self.encoder, known[1])
+        key = digest("pca", self.hash, str(self.X.dtype), str(d), str(seed)) if large else ""
+        file = Kept(key).array_file
+        if large and file.exists():
+            return self._turned(np.load(file, mmap_mode="r"), key)
         axes = self.axes(d, seed)
         shape = len(self), axes.axes.shape[1]
-        name = f"{self.name} (PCA {shape[1]})".strip()
-        if large and room(shape[0] * (shape[1] * self.X.itemsize + 100), "the components"):
-            limit = np.float32(np.finfo(self.X.dtype).max)
-            with array_file(kept.array_file, shape, self.X.dtype) as add:
+        if large and room(shape[0] * shape[1] * self.X.itemsize, "the components"):
+            limit = np.finfo(self.X.dtype).max
+            with array_file(file, shape, self.X.dtype) as add:
                 for start, block in self.batches(self._block):
                     # A wild outlier stays one, at the end of what float16 holds.
-                    add(np.clip(axes(block), -limit, limit))
+                    add(np.clip(axes(block), -limit, limit, dtype=np.float32))
                     if progress:
                         progress(start + len(block), len(self))
-            X = np.load(kept.array_file, mmap_mode="r")
-            made = Representation._trusted(self.ids, X, name, self.encoder)
-            kept.keep(self.ids, made.hash, kept.array_file)
-            return made
+            return self._turned(np.load(file, mmap_mode="r"), key)
         out = np.empty(shape, dtype=np.float32)
         for start, block in self.batches(self._block):
             out[start : start + len(block)] = axes(block)
-        return Representation(self.ids, _locked(out), name, self.encoder)
+        return self._turned(_locked(out))
+
+    def _turned(self, X: np.ndarray, hash: str = "") -> Representation:
+        name = f"{self.name} (PCA {X.shape[1]})".strip()
+        return Representation._trusted(self.ids, X, name, self.encoder, hash)
 
     @property
     def _block(self) -> int:
@@ -364,7 +362,7 @@ class Representation:
     def axes(self, d: int, seed: int = 0) -> Axes:
         """The rotation that `pca` applies: block (b, D) -> (b, at most d) float32.
 
-        Mean, axes and scale are those of at most 100,000 rows, drawn with `seed`. Raises as `pca`.
+        Mean, axes and scale are those of the rows that `pca` draws. Raises as `pca`.
 
         >>> X = np.random.default_rng(0).normal(size=(50, 6)) * [9, 3, 1, 1, 1, 1]
         >>> features = Representation([str(i) for i in range(50)], X)
@@ -374,69 +372,24 @@ class Representation:
         if d < 1:
             raise ValueError(f"d: expected at least one component, got {d}")
         rng = np.random.default_rng(seed)
-        rows = None
+        source, size = self._whole, self._block
         if len(self) > PCA_ROWS:
-            rows = np.sort(rng.choice(len(self), PCA_ROWS, replace=False))
-        n = len(self) if rows is None else len(rows)
-        some = self.take(np.array([0]))
-        if all(bool((block == some).all()) for block in self._sample(rows)):
+            some = min(PCA_ROWS, max(2 * PCA_DIMENSIONS, LARGE // (4 * self.d)))
+            rows = np.sort(rng.choice(len(self), some, replace=False))
+            source = ArrayPart(self.take(rows), self.ids)
+        first = next(source.batches(1))[1]
+        if all(bool((block == first).all()) for _, block in source.batches(size)):
             raise ValueError(f"every object has the same features {_AT_FLOAT32}")
         mean = np.zeros(self.d)
         largest = 0.0
-        for block in self._sample(rows):
-            mean += block.sum(axis=0, dtype=np.float64) / n
+        for _, block in source.batches(size):
+            mean += block.sum(axis=0, dtype=np.float64) / len(source)
             largest = max(largest, float(np.abs(block).max()))
-        axes = self._axes(rows, mean, largest, min(d, self.d), rng)
+        axes = _leading(source, mean, largest, min(d, self.d), rng)
         total = 0.0
-        for block in self._sample(rows):
-            total += float(np.square(((block - mean) / largest) @ axes).sum()) / n
+        for _, block in source.batches(size):
+            total += float(np.square(((block - mean) / largest) @ axes).sum()) / len(source)
         return Axes(mean, axes, largest * float(np.sqrt(total)))
-
-    def _sample(self, rows: np.ndarray | None, size: int = 0) -> Iterator[np.ndarray]:
-        """Blocks of some rows in float32, of all where `rows` is None."""
-        size = size or self._block
-        if rows is None:
-            yield from (block for _, block in self.batches(size))
-        else:
-            for start in range(0, len(rows), size):
-                yield self.take(rows[start : start + size])
-
-    def _axes(
-        self,
-        rows: np.ndarray | None,
-        mean: np.ndarray,
-        largest: float,
-        d: int,
-        rng: np.random.Generator,
-    ) -> np.ndarray:
-        """The d leading axes as columns (D, <= d), from the eigenvectors of the covariance."""
-        from scipy.linalg import eigh
-
-        dual = self.d > PCA_DIMENSIONS
-        precision = np.float64 if self.d <= 512 else np.float32
-        if dual:
-            rows = np.arange(len(self)) if rows is None else rows
-            if len(rows) > PCA_DIMENSIONS:
-                rows = np.sort(rng.choice(rows, PCA_DIMENSIONS, replace=False))
-            Z = ((self.take(rows).astype(np.float64) - mean) / largest).astype(precision)
-            gram = np.asarray(Z @ Z.T, dtype=np.float64)
-        else:
-            gram = np.zeros((self.d, self.d))
-            for block in self._sample(rows, 2048):
-                Z = ((block.astype(np.float64) - mean) / largest).astype(precision)
-                gram += Z.T @ Z
-        n = len(gram)
-        values, vectors = eigh(gram, subset_by_index=(max(0, n - d), n - 1))
-        values, vectors = values[::-1], vectors[:, ::-1]
-        kept = values > values[0] * (1e-12 if precision is np.float64 else 1e-7)
-        if values[0] <= 0 or not kept.any():
-            raise ValueError(f"nearly every object has the same features {_AT_FLOAT32}")
-        axes = vectors[:, kept]
-        if dual:
-            axes = Z.T.astype(np.float64) @ axes
-            axes /= np.linalg.norm(axes, axis=0)
-        signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-        return axes * signs
 
     @cached_property
     def hash(self) -> str:
@@ -477,6 +430,39 @@ class Representation:
         with tables.replacing(path) as beside, feature_writer(beside, self.d, about) as add:
             for start, block in self.batches():
                 add(self.ids[start : start + len(block)], block)
+
+
+def _leading(
+    source: ArrayPart | MapPart, mean: np.ndarray, largest: float, d: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The d leading axes as columns (D, <= d), from the eigenvectors of the covariance."""
+    from scipy.linalg import eigh
+
+    dual = len(mean) > PCA_DIMENSIONS
+    precision = np.float64 if len(mean) <= 512 else np.float32
+    if dual:
+        rows = np.arange(len(source))
+        if len(rows) > PCA_DIMENSIONS:
+            rows = np.sort(rng.choice(len(rows), PCA_DIMENSIONS, replace=False))
+        Z = ((source.take(rows).astype(np.float64) - mean) / largest).astype(precision)
+        gram = np.asarray(Z @ Z.T, dtype=np.float64)
+    else:
+        gram = np.zeros((len(mean), len(mean)))
+        for _, block in source.batches(2048):
+            Z = ((block.astype(np.float64) - mean) / largest).astype(precision)
+            gram += Z.T @ Z
+    n = len(gram)
+    values, vectors = eigh(gram, subset_by_index=(max(0, n - d), n - 1))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    kept = values > values[0] * (1e-12 if precision is np.float64 else 1e-7)
+    if values[0] <= 0 or not kept.any():
+        raise ValueError(f"nearly every object has the same features {_AT_FLOAT32}")
+    axes = vectors[:, kept]
+    if dual:
+        axes = Z.T.astype(np.float64) @ axes
+        axes /= np.linalg.norm(axes, axis=0)
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    return axes * signs
 
 
 @contextmanager

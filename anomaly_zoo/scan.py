@@ -148,6 +148,8 @@ class MapPart:
         if len(rows) and not self.first <= rows[0] <= rows[-1] < self.first + self.n:
             raise IndexError(f"expected rows of {self.first:,} to {self.first + self.n - 1:,}")
         stored = np.empty((len(rows), self.d), dtype=self.dtype)
+        if not len(rows):
+            return stored.astype(np.float32)
         runs = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
         with self._opened() as file:
             for start, stop in zip(runs, [*runs[1:], len(rows)], strict=True):
