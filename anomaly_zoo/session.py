@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 import anomaly_zoo
-from anomaly_zoo import tables
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
 from anomaly_zoo.calibration import Calibration, calibrate
@@ -27,7 +26,7 @@ from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.progress import Progress, foreseen, progress
-from anomaly_zoo.ranking import DESCRIPTIONS, UNITS, ranked
+from anomaly_zoo.ranking import export, ranked
 from anomaly_zoo.ratings import (
     Event,
     Opinions,
@@ -407,12 +406,11 @@ class Session:
 
     def export(self, path: str | Path, top: int | None = None, *, artefacts: bool = False) -> Path:
         """Write the ranking with its provenance; the suffix (.csv .parquet .ecsv .fits .vot) says
-        in which format. An existing file is replaced only when the new one is complete."""
+        in which format; more than a million objects go to .csv or .parquet alone. An existing file
+        is replaced only when the new one is complete."""
         state = self.state
-        frame = ranked(self.representation.ids, state, self.catalog, top, artefacts)
-        names = {k: v for k, v in DESCRIPTIONS.items() if k in frame.columns}
-        units = {k: v for k, v in UNITS.items() if k in frame.columns}
-        tables.write(frame, path, self.provenance(state), units=units, descriptions=names)
+        about = self.provenance(state)
+        export(path, self.representation.ids, state, self.catalog, about, top, artefacts)
         return Path(path)
 
     def provenance(self, state: State | None = None) -> dict[str, str]:

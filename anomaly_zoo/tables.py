@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,17 @@ import pandas as pd
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["frame_of", "kind", "metadata", "read", "read_astropy", "replacing", "target", "write"]
+__all__ = [
+    "frame_of",
+    "kind",
+    "metadata",
+    "read",
+    "read_astropy",
+    "replacing",
+    "target",
+    "write",
+    "write_blocks",
+]
 
 _SUFFIXES = {
     ".parquet": "parquet",
@@ -43,6 +53,7 @@ _SUFFIXES = {
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _LINE = re.compile(rf"({_KEY.pattern}): (.*)", re.DOTALL)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
+_WHOLE = 1_000_000  # rows that astropy, which builds a table as a whole, is given at most
 _CARD = 70  # characters of a metadata line in one FITS COMMENT card
 
 
@@ -181,25 +192,62 @@ def write(
     """
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"expected a table (a pandas DataFrame) to write, got {_type(frame)}")
+    write_blocks([frame], len(frame), path, metadata, units, descriptions)
+
+
+def write_blocks(
+    blocks: Iterable[pd.DataFrame],
+    n: int,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    descriptions: Mapping[str, str] | None = None,
+) -> None:
+    """Write a table of `n` rows that comes in blocks of the same columns, as `write` does.
+
+    Parquet and CSV take it block by block (a row group each), so it is never in memory as a whole.
+    The other formats are built as a whole: ValueError, before anything is written, for more than
+    a million rows.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "top.csv"
+    >>> write_blocks((pd.DataFrame({"id_str": [name]}) for name in ("J1", "J2")), 2, path)
+    >>> read(path)["id_str"].tolist()
+    ['J1', 'J2']
+    """
     format_name = kind(path)
-    frame = frame.reset_index(drop=True)
+    if format_name not in ("parquet", "csv") and n > _WHOLE:
+        raise ValueError(
+            f"{Path(path).name}: {n:,} rows are too many for a {format_name} file, which is built "
+            f"in memory (at most {_WHOLE:,}); use .parquet or .csv, or write the top alone"
+        )
+    texts = {_key(key): _value(value) for key, value in (metadata or {}).items()}
+    frames: Iterator[pd.DataFrame] = map(_plain_rows, blocks)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError("expected at least one block of the table")
+    frames = itertools.chain([first], frames)
+    labels = {
+        name: ((units or {}).get(name, ""), (descriptions or {}).get(name, ""))
+        for name in first.columns
+    }
+    with replacing(path) as beside:
+        if format_name == "parquet":
+            _write_parquet(frames, beside, texts, labels)
+        elif format_name == "csv":
+            _write_csv(frames, beside, texts)
+        else:
+            writer = {"fits": _write_fits, "ecsv": _write_ecsv, "votable": _write_votable}
+            whole = list(frames)
+            frame = pd.concat(whole, ignore_index=True) if len(whole) > 1 else whole[0]
+            writer[format_name](frame, beside, texts, labels)
+
+
+def _plain_rows(frame: pd.DataFrame) -> pd.DataFrame:
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         raise ValueError(f"the table has the column {repeated[0]!r} twice; names must differ")
-    texts = {_key(key): _value(value) for key, value in (metadata or {}).items()}
-    labels = {
-        name: ((units or {}).get(name, ""), (descriptions or {}).get(name, ""))
-        for name in frame.columns
-    }
-    writer = {
-        "parquet": _write_parquet,
-        "csv": _write_csv,
-        "fits": _write_fits,
-        "ecsv": _write_ecsv,
-        "votable": _write_votable,
-    }[format_name]
-    with replacing(path) as beside:
-        writer(frame, beside, texts, labels)
+    return frame.reset_index(drop=True)
 
 
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -325,12 +373,15 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _write_parquet(
-    frame: pd.DataFrame, path: Path, texts: dict[str, str], labels: dict[str, tuple[str, str]]
+    frames: Iterator[pd.DataFrame],
+    path: Path,
+    texts: dict[str, str],
+    labels: dict[str, tuple[str, str]],
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = pa.Table.from_pandas(next(frames), preserve_index=False)
     fields = [
         field.with_metadata(
             {
@@ -342,7 +393,11 @@ def _write_parquet(
         for field in table.schema
     ]
     both = {**(table.schema.metadata or {}), **{k.encode(): v.encode() for k, v in texts.items()}}
-    pq.write_table(table.cast(pa.schema(fields, metadata=both)), path, compression="zstd")
+    schema = pa.schema(fields, metadata=both)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        writer.write_table(table.cast(schema))
+        for frame in frames:
+            writer.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
 
 
 # CSV
@@ -414,17 +469,17 @@ def _refuse_decimal_commas(frame: pd.DataFrame) -> None:
             )
 
 
-def _write_csv(
-    frame: pd.DataFrame, path: Path, texts: dict[str, str], labels: dict[str, tuple[str, str]]
-) -> None:
-    _plain_columns(frame, "CSV")
+def _write_csv(frames: Iterator[pd.DataFrame], path: Path, texts: dict[str, str]) -> None:
     marks = r"#|^\s"  # a comment, and a space that a reader drops, unless they are quoted
-    quoted = any(_text_column(frame[name]).str.contains(marks).any() for name in _texts_of(frame))
     with open(path, "w", encoding="utf-8", newline="") as file:
         for line in _to_lines(texts):
             file.write(f"# {line}\n")
-        quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
-        frame.to_csv(file, index=False, lineterminator="\n", quoting=quoting)
+        for number, frame in enumerate(frames):
+            _plain_columns(frame, "CSV")
+            words = (_text_column(frame[name]) for name in _texts_of(frame))
+            quoted = any(column.str.contains(marks).any() for column in words)
+            quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
+            frame.to_csv(file, index=False, header=not number, lineterminator="\n", quoting=quoting)
 
 
 # FITS, ECSV, VOTable
