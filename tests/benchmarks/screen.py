@@ -30,8 +30,8 @@ CELL = """
 import io, sys, resource, numpy as np, anomaly_zoo as az
 from PIL import Image
 sys.path.insert(0, {here!r})
-from interest import make
-X, rows, y = make({n}, {d}, {rated})
+from scale_pool import make
+X, rows, scores = make({n}, {d}, {rated})
 ids = [f"J{{i:07d}}" for i in range({n})]
 y, x = np.mgrid[-1:1:212j, -1:1:212j]
 def galaxy(row):
@@ -41,8 +41,8 @@ def galaxy(row):
     return (255 * np.clip(light + 0.05 * r.random((212, 212, 3)), 0, 1)).astype(np.uint8)
 catalog = az.Catalog({{"id_str": ids}}, cutouts=galaxy, name="benchmark")
 session = az.Session(az.Representation(ids, X), catalog)
-for row, near in zip(rows, ((X[rows] - X[rows[0]]) ** 2).sum(1) < 0.8):
-    session.rate(ids[row], 5 if near else 0)
+for row, score in zip(rows, scores):
+    session.rate(ids[row], score)
 az.explore(session)
 """
 WATCH = (
