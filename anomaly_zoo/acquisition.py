@@ -138,6 +138,12 @@ def random(posterior: Posterior, *, best_f: float, rng: np.random.Generator) -> 
     return rng.random(len(posterior))
 
 
+RISING = frozenset(
+    (expected_improvement, log_expected_improvement, upper_confidence_bound, greedy, uncertainty)
+)
+"""The rules that never fall where mean or spread grow: a pool need not be evaluated everywhere."""
+
+
 def _moments(posterior: Posterior) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and std as float64, the std clamped away from zero here and only here."""
     std = np.maximum(posterior.std.astype(np.float64), _SMALLEST_STD)

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anomaly_zoo.representation import Representation
+from anomaly_zoo.sweep import Job, sweep
+
 HIDDEN = 0.5
 """From this probability on an object that nobody rated is taken for an artefact."""
 SHARE = 3e-4
 """The share of the pool that one flag accounts for where nothing else is known."""
 _SAMPLE = 1000
 _NEIGHBOUR = 6
-_CHUNK = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,43 +37,48 @@ class Surroundings:
     dimension: float
 
     @classmethod
-    def of(cls, X: np.ndarray, seed: int = 0) -> Surroundings:
-        """Measure the (n, d) objects X, in memory or memory-mapped, against 1,000 of them.
+    def of(cls, space: Representation, seed: int = 0) -> Surroundings:
+        """Measure n objects against 1,000 of them.
 
         The dimension is the maximum-likelihood estimate of Levina & Bickel (2005, "Maximum
         likelihood estimation of intrinsic dimension", eq. 8, its inverse averaged over the
         sample: MacKay & Ghahramani 2005), kept within 1 and 20.
 
         >>> flat = np.random.default_rng(0).uniform(size=(3000, 2)) @ np.ones((2, 9))
-        >>> 0.8 < Surroundings.of(flat).dimension < 1.2
+        >>> space = Representation([f"J{i}" for i in range(3000)], flat)
+        >>> 0.8 < Surroundings.of(space).dimension < 1.2
         True
         """
-        n = len(X)
+        n = len(space)
         rows = np.random.default_rng([seed, n]).permutation(n)[:_SAMPLE]
-        sample = np.asarray(X[rows], dtype=np.float32)
+        sample = space.take(rows)
         k = min(_NEIGHBOUR, max(1, len(rows) - 1))
         distance = np.empty(n, dtype=np.float32)
-        place = np.full(n, -1)
+        place = np.full(n, -1, dtype=np.int32)
         place[rows] = np.arange(len(rows))
-        logs = []
-        for start in range(0, n, _CHUNK):
-            away = _squared_distances(X[start : start + _CHUNK], sample)
-            own = place[start : start + _CHUNK]
+        logs: dict[int, np.ndarray] = {}
+
+        def job(first: int, block: np.ndarray) -> None:
+            away = _squared_distances(block, sample)
+            own = place[first : first + len(block)]
             mine = np.flatnonzero(own >= 0)
             away[mine, own[mine]] = np.inf
-            distance[start : start + _CHUNK] = np.sqrt(_kth(away, k))
+            distance[first : first + len(block)] = np.sqrt(_kth(away, k))
             within = np.sqrt(np.partition(away[mine], k - 1, axis=1)[:, :k])
             good = (within > 0).all(axis=1) & np.isfinite(within).all(axis=1)
             within = within[good]
-            logs.append(np.log(within.max(axis=1, keepdims=True) / within).sum(axis=1))
-        total = float(np.concatenate(logs).mean()) if sum(map(len, logs)) else 0.0
+            logs[first] = np.log(within.max(axis=1, keepdims=True) / within).sum(axis=1)
+
+        _sweep(space, job, _SAMPLE)
+        told = np.concatenate([logs[first] for first in sorted(logs)])
+        total = float(told.mean()) if len(told) else 0.0
         dimension = float(np.clip((k - 1) / max(total, 1e-9), 1.0, 20.0))
         distance.flags.writeable = False
         return cls(distance, k / max(len(rows), 1), dimension)
 
 
 def artefact_probability(
-    X: np.ndarray, flagged: np.ndarray, rated: np.ndarray, around: Surroundings
+    space: Representation, flagged: np.ndarray, rated: np.ndarray, around: Surroundings
 ) -> np.ndarray:
     """Return (n,) float32, how likely each object is an artefact like those that were flagged.
 
@@ -86,21 +93,23 @@ def artefact_probability(
     and hardly anything else is as near. It is a cautious number to decide by, not a calibrated
     probability. Without a flag it is 0; the flagged have 1.
 
-    X : (n, d) objects, in memory or memory-mapped; flagged, rated : rows of X; around : of X.
+    space : n objects; flagged, rated : rows of it; around : of the same.
 
     >>> X = np.random.default_rng(0).normal(size=(2000, 3))
     >>> X[:5] = [9, 9, 9] + 0.1 * X[:5]
-    >>> p = artefact_probability(X, np.array([0]), np.array([100, 101]), Surroundings.of(X))
+    >>> space = Representation([f"J{i}" for i in range(2000)], X)
+    >>> around = Surroundings.of(space)
+    >>> p = artefact_probability(space, np.array([0]), np.array([100, 101]), around)
     >>> (p >= HIDDEN).nonzero()[0].tolist()
     [0, 1, 2, 3, 4]
     """
-    p = np.zeros(len(X), dtype=np.float32)
+    p = np.zeros(len(space), dtype=np.float32)
     if not len(flagged):
         return p
-    bad, good = (np.asarray(X[rows], dtype=np.float32) for rows in (flagged, rated))
-    for start in range(0, len(X), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        block = np.asarray(X[rows], dtype=np.float32)
+    bad, good = space.take(flagged), space.take(rated)
+
+    def job(first: int, block: np.ndarray) -> None:
+        rows = slice(first, first + len(block))
         r = np.sqrt(_squared_distances(block, bad).min(axis=1))
         usual = around.distance[rows]
         ratio = np.divide(r, usual, out=np.full_like(r, np.inf), where=usual > 0)
@@ -111,8 +120,15 @@ def artefact_probability(
             ratio = np.divide(r[near], apart, out=np.full(len(near), np.inf), where=apart > 0)
             odds[near] += _power(ratio, around.dimension)
         p[rows] = 1 / (1 + odds)
+
+    _sweep(space, job, len(bad))
     p[flagged] = 1.0
     return p
+
+
+def _sweep(space: Representation, job: Job, width: int) -> None:
+    parts = space.parts(1 + len(space) // 2**16)
+    sweep([part.batches for part in parts], len(space), lambda: job, width)
 
 
 def _kth(away: np.ndarray, k: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,8 @@ import numpy as np
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.posterior import INTERESTING, Posterior
 from anomaly_zoo.progress import AUDIT, TOP
+from anomaly_zoo.representation import Representation
+from anomaly_zoo.shortlist import Rule, highest, shortlist, utility
 from anomaly_zoo.start import Exploration, alike
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ PROMISING = 1.0
 """Expected interest below which every second look is a bold one."""
 _CANDIDATES = 100
 
-Rule = Callable[..., np.ndarray]
-
 
 class Choice:
-    """Chooses rows of X (n, d), given a State; with the seed, the State alone decides.
+    """Chooses rows of a representation, given a State; with the seed, the State alone decides.
 
     The first ten looks, and all until something interesting is found, explore; where the scores
     differ already, every second one of these is the rule's. Later the rule chooses. A search for
@@ -41,7 +40,7 @@ class Choice:
 
     def __init__(
         self,
-        X: np.ndarray,
+        space: Representation,
         variance: np.ndarray,
         seed: int,
         rule: Rule = expected_improvement,
@@ -49,15 +48,15 @@ class Choice:
         audit: float = 0.05,
         examples: np.ndarray | None = None,
     ) -> None:
-        self._X = X
+        self._space = space
         self._seed = seed
         self._rule = rule
         self._goal = goal
         self._block = round(1 / audit) if audit else 0  # looks that hold one random check
-        self._exploration = Exploration(X, variance, seed)
+        self._exploration = Exploration(space, variance, seed)
         self._first: list[int] = []
         if examples is not None and len(examples):
-            self._first = alike(X, variance, examples, STARTERS).tolist()
+            self._first = alike(space, variance, examples, STARTERS).tolist()
 
     def best_f(self, mean: np.ndarray, rated: np.ndarray, open_: np.ndarray) -> float:
         """What an object is to improve on, given the posterior means (n,).
@@ -71,23 +70,13 @@ class Choice:
         """
         if self._goal == "best":
             return float(mean[rated].max() if len(rated) else mean.max())
-        left = mean[open_]
-        return float(np.partition(left, -BAR)[-BAR] if len(left) >= BAR else left.min(initial=0.0))
-
-    def utility(self, posterior: Posterior, best_f: float, rng: np.random.Generator) -> np.ndarray:
-        """(n,) float64: what the rule gives. ValueError where it does not fit."""
-        utility = np.array(self._rule(posterior, best_f=best_f, rng=rng), dtype=np.float64)
-        if utility.shape != posterior.mean.shape:
-            raise ValueError(
-                f"the acquisition rule gives one number per object, {posterior.mean.shape}, "
-                f"got {utility.shape}"
-            )
-        return _finite(utility)
+        first = highest(mean, BAR, open_)
+        return float(mean[first[-1]] if len(first) == BAR else mean[first].min(initial=0.0))
 
     def choose(self, n: int, state: State, name: str = "") -> list[tuple[int, str]]:
         """Up to n (row, why) pairs, the first to look at first. `name` is that of the rule."""
         looks = len(state.seen)
-        open_ = np.isfinite(state.utility)
+        open_ = state.open
         first = [row for row in self._first if open_[row]] if looks < STARTERS else []
         chosen = dict.fromkeys(first[:n], "like your examples")
         exploring = looks < STARTERS or not (state.scores >= INTERESTING).any()
@@ -106,15 +95,16 @@ class Choice:
                         candidates.take(row)
                 continue
             if candidates is None:
-                candidates = Candidates(self._X, state, self._bold(state), list(chosen), n)
-            best = candidates.best(self._rule, state.best_f, self._seed)
-            if best is None:
+                candidates = Candidates(self._space, state, self._shortlist(n, state), list(chosen))
+            found = candidates.best(self._rule, state.best_f, self._seed)
+            if found is None:
                 break
-            why = f"{name} {state.utility[best]:.2g}"
+            best, gain = found
+            why = f"{name} {gain:.2g}"
             dull = state.posterior.mean[best] < PROMISING
             if dull and odd and self._alternates and not exploring:
                 bold = candidates.best(expected_improvement, _best_rated(state), self._seed)
-                best, why = (best, why) if bold is None else (bold, "a bold look")
+                best, why = (best, why) if bold is None else (bold[0], "a bold look")
             chosen[best] = why
             candidates.take(best)
         return self._checked(list(chosen.items()), state)
@@ -123,12 +113,16 @@ class Choice:
     def _alternates(self) -> bool:
         return self._goal == "many" and self._rule is expected_improvement
 
-    def _bold(self, state: State) -> np.ndarray | None:
-        """(n,) the textbook's expected improvement, over the best of the rated."""
-        if not self._alternates or not len(state.rated):
-            return None
-        utility = expected_improvement(state.posterior, best_f=_best_rated(state))
-        return np.where(np.isfinite(state.utility), utility, -np.inf)
+    def _shortlist(self, n: int, state: State) -> np.ndarray:
+        """The rows that n looks may go to: the most useful ones, and the boldest."""
+        count = max(_CANDIDATES, 2 * n)
+        rng = np.random.default_rng([self._seed, state.n_events])
+        belief, open_ = state.posterior, state.open
+        rows = shortlist(self._rule, belief, state.best_f, rng, open_, count)
+        if self._alternates and len(state.rated):
+            bold = shortlist(expected_improvement, belief, _best_rated(state), rng, open_, count)
+            rows = np.concatenate([rows, bold])
+        return rows
 
     def _checked(self, chosen: list[tuple[int, str]], state: State) -> list[tuple[int, str]]:
         """The (row, why) pairs with random checks of the top 50 where one is due.
@@ -146,9 +140,10 @@ class Choice:
             due = np.random.default_rng([self._seed, block]).integers(self._block)
             if within != due or looks + place < STARTERS:
                 continue
-            mean = np.where(np.isfinite(state.utility), state.posterior.mean, -np.inf)
-            mean[[row for row, _ in chosen[:place]]] = -np.inf
-            if len(rows := top(mean, TOP)):
+            mean = state.posterior.mean
+            before = [row for row, _ in chosen[:place]]
+            rows = highest(mean, TOP + place, state.open)
+            if len(rows := rows[~np.isin(rows, before)][:TOP]):
                 lots = np.random.default_rng([self._seed, block, 1]).random(len(mean))
                 row = int(rows[np.argmin(lots[rows])])
                 rest = [pair for pair in chosen[place:] if pair[0] != row]
@@ -157,71 +152,46 @@ class Choice:
 
 
 class Candidates:
-    """The most useful objects of a batch, from which one after the other is taken.
+    """A few objects, from which one after the other is taken, the most useful first.
 
-    Each that is taken counts as rated with the score that the model expects (the kriging believer
-    of Ginsbourger, Le Riche & Carraro 2010): the means stay, the variances around it shrink, and
-    what is useful only because nothing is known there is not taken twice. For one object nothing
-    is computed.
+    Their beliefs are computed exactly. Each that is taken counts as rated with the score that the
+    model expects (the kriging believer of Ginsbourger, Le Riche & Carraro 2010): the means stay,
+    the variances around it shrink, and what is useful only because nothing is known there is not
+    taken twice.
     """
 
     def __init__(
-        self, X: np.ndarray, state: State, bold: np.ndarray | None, taken: list[int], n: int
+        self, space: Representation, state: State, rows: np.ndarray, taken: list[int]
     ) -> None:
-        count = max(_CANDIDATES, 2 * n) if n > 1 else 1
-        rows = [np.array(taken, dtype=int), top(state.utility, count)]
-        if bold is not None:
-            rows.append(top(bold, count))
-        self._rows = np.unique(np.concatenate(rows))  # sorted: ties go to the lower row
-        self._left = np.isfinite(state.utility[self._rows])
-        self._mean = state.posterior.mean[self._rows].astype(np.float64)
-        self._variance = state.posterior.std[self._rows].astype(np.float64) ** 2
+        rows = np.concatenate([np.array(taken, dtype=int), rows])
+        self._rows = np.unique(rows)  # sorted: ties go to the lower row
+        self._left = state.open[self._rows]
+        self._mean, self._covariance = state.model.moments(space.take(self._rows))
         self._noise = state.posterior.noise
-        self._covariance = state.model.covariance(X[self._rows]) if n > 1 else None
         for row in taken:
             self.take(row)
 
-    def best(self, rule: Rule, best_f: float, seed: int) -> int | None:
-        """The row of highest utility that is left, or None."""
+    def best(self, rule: Rule, best_f: float, seed: int) -> tuple[int, float] | None:
+        """The row of highest utility that is left, with that; None where none is."""
         left = np.flatnonzero(self._left)
         if not len(left):
             return None
-        belief = Posterior(self._mean, np.sqrt(self._variance), self._noise)
+        variance = np.maximum(self._covariance.diagonal(), 1e-12)
+        belief = Posterior(self._mean, np.sqrt(variance), self._noise)
         rng = np.random.default_rng([seed, len(self._rows)])
-        utility = _finite(np.array(rule(belief, best_f=best_f, rng=rng), dtype=np.float64))
-        return int(self._rows[left[utility[left].argmax()]])
+        values = utility(rule, belief, best_f, rng)[left]
+        return int(self._rows[left[values.argmax()]]), float(values.max())
 
     def take(self, row: int) -> None:
         """Count the object as rated as expected."""
         self._left &= self._rows != row
         places = np.flatnonzero(self._rows == row)
-        if self._covariance is not None and len(places):
+        if len(places):
             place = int(places[0])
             column = self._covariance[:, place]
             column = column / np.sqrt(max(column[place], 0.0) + self._noise**2 + 1e-12)
             self._covariance -= column[:, None] * column
-            self._variance = np.maximum(self._covariance.diagonal(), 1e-12)
-
-
-def _finite(utility: np.ndarray) -> np.ndarray:
-    """What is no number comes last, infinities stay in their order."""
-    largest = np.finfo(np.float64).max
-    return np.nan_to_num(utility, nan=-np.inf, posinf=largest, neginf=-largest)
 
 
 def _best_rated(state: State) -> float:
     return float(state.posterior.mean[state.rated].max())
-
-
-def top(utility: np.ndarray, n: int) -> np.ndarray:
-    """The rows of the n highest finite utilities, best first, ties by row.
-
-    >>> top(np.array([1.0, 3.0, -np.inf, 3.0]), 3)
-    array([1, 3, 0])
-    """
-    n = min(n, int(np.isfinite(utility).sum()))
-    if n < 1:
-        return np.array([], dtype=int)
-    edge = np.partition(utility, -n)[-n]
-    rows = np.flatnonzero(utility >= edge)
-    return rows[np.argsort(-utility[rows], kind="stable")][:n]

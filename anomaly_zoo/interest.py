@@ -9,10 +9,9 @@ the few that matter. This is the only file that imports GPyTorch.
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import gpytorch
 import numpy as np
@@ -21,13 +20,15 @@ from gpytorch.kernels import RQKernel
 
 from anomaly_zoo.geometry import Geometry, family
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.process import GaussianProcess, Hyperparameters, Scorer
-from anomaly_zoo.threads import cores, each, one_thread
+from anomaly_zoo.process import GaussianProcess, Hyperparameters, Scorer, alike
+from anomaly_zoo.sweep import Job, rows_of, sweep
+from anomaly_zoo.threads import each
 
+T = TypeVar("T")
 NOISE_FLOOR = 1e-2  # score^2: nobody repeats their own ratings to better than 0.1
 EVIDENCE = 300
 """At most so many ratings weigh the family against each other; all of them condition it."""
-_CHUNK = 4096
+_CHUNK = 16_384
 
 # The grid. Length scales are in units in which two objects of the pool are sqrt(2) apart on
 # average, noise is a share of the outputscale. Nothing much longer: under a flat field, which is
@@ -216,11 +217,40 @@ class InterestModel:
         Raises ValueError when d is not that of the rated objects.
         """
         X = np.asanyarray(X)
-        blocks = ((i, X[i : i + _CHUNK]) for i in range(0, len(X), _CHUNK))
-        return self.score_batches(blocks, len(X))
+        if X.ndim != 2 or X.shape[1] != self.d:
+            raise ValueError(
+                f"objects must be (n, {self.d}) like the rated ones, got shape {X.shape}; "
+                "give the same representation that was rated"
+            )
+        n, shares = len(X), self.shares
+        mean, std = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
 
-    def covariance(self, X: np.ndarray) -> np.ndarray:
-        """Return the (m, m) float64 covariances of the interest of a few objects X (m, d).
+        def begin() -> Job:
+            moments = self.scorer(Scorer.moments)
+
+            def job(first: int, block: np.ndarray) -> None:
+                rows = slice(first, first + len(block))
+                means, variances = zip(*moments(block), strict=True)
+                mix(shares, means, variances, mean[rows], std[rows])
+
+            return job
+
+        cuts = range(0, n, _CHUNK)
+        sources = [rows_of(X, first, min(first + _CHUNK, n)) for first in cuts]
+        sweep(sources, n, begin, self.n_rated)
+        return Posterior(mean, std, self.noise)
+
+    def extended(self, x: np.ndarray, y: np.ndarray) -> InterestModel:
+        """The same hypotheses conditioned on one object more, exactly, at a cost of n^2.
+
+        x : (d,) the object; y : (n + 1,) all scores, its own last.
+        """
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        processes = tuple(process.extended(x, y) for process in self.processes)
+        return replace(self, processes=processes)
+
+    def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean (m,) and covariance (m, m), float64, of the interest of a few objects X (m, d).
 
         Those of the mixture: what each process leaves open, and where they disagree together.
         """
@@ -231,73 +261,75 @@ class InterestModel:
         total = np.zeros((len(X), len(X)))
         for share, (m, covariance) in zip(shares, moments, strict=True):
             total += share * (covariance + np.outer(m - mean, m - mean))
-        return total
+        return np.asarray(mean), total
 
-    def score_batches(self, batches: Iterable[tuple[int, np.ndarray]], n: int) -> Posterior:
-        """Return the belief about n objects that come as (first row, (b, d) block) pairs.
+    def scorer(
+        self, what: Callable[[Scorer, torch.Tensor], T], variances: bool = True
+    ) -> Callable[[np.ndarray], list[T]]:
+        """A function from a block (b, d) to what a method of Scorer says of it by each process.
 
-        `batches` is what `Representation.batches()` yields; together they must cover every row.
-        Raises ValueError when d is not that of the rated objects or the rows do not add up to n.
+        Processes of the same correlations compute them once. One function for each worker.
         """
-        mean = np.empty(n, dtype=np.float32)
-        std = np.empty(n, dtype=np.float32)
-        pieces = _Pieces(batches, self.d, n)
-        shares = np.array([h.share for h in self.hypotheses], dtype=np.float32)
+        scorers = [Scorer(process, variances) for process in self.processes]
+        groups = alike(scorers)
 
-        def work() -> None:
-            with one_thread():
-                scorers = [Scorer(process) for process in self.processes]
-                while (piece := pieces.take()) is not None:
-                    first, block = piece
-                    rows = slice(first, first + len(block))
-                    scored = [score(block) for score in scorers]
-                    means = np.stack([m for m, _ in scored])
-                    mean[rows] = shares @ means
-                    apart = np.square(means - mean[rows])  # where the processes disagree
-                    std[rows] = np.sqrt(shares @ (apart + np.stack([v for _, v in scored])))
+        def score(block: np.ndarray) -> list[T]:
+            said: dict[int, T] = {}
+            for places in groups:
+                k = scorers[places[0]].correlations(block)
+                said |= {place: what(scorers[place], k) for place in places}
+            return [said[place] for place in range(len(scorers))]
 
-        count = min(cores(), 1 + n // _CHUNK)
-        if count == 1:
-            work()
-        else:
-            with ThreadPoolExecutor(count, thread_name_prefix="anomaly_zoo-score") as workers:
-                for worker in [workers.submit(work) for _ in range(count)]:
-                    worker.result()
-        if pieces.done != n:
-            raise ValueError(
-                f"batches hold {pieces.done} objects, but n is {n}; give every row once"
-            )
-        noise = sum(h.share * h.hyper.noise for h in self.hypotheses)
-        return Posterior(mean, std, math.sqrt(noise))
+        return score
+
+    @property
+    def n_rated(self) -> int:
+        """How many ratings it is conditioned on."""
+        return len(self.processes[0].rated)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """(h,) float32, how much each process counts."""
+        return np.array([h.share for h in self.hypotheses], dtype=np.float32)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of one rating around the interest, score units."""
+        return math.sqrt(sum(h.share * h.hyper.noise for h in self.hypotheses))
 
 
-class _Pieces:
-    """Cuts batches into pieces whose kernel matrix stays small, taken by one worker at a time."""
+def mix(
+    shares: np.ndarray,
+    means: Sequence[np.ndarray],
+    variances: Sequence[np.ndarray],
+    mean: np.ndarray,
+    std: np.ndarray,
+) -> None:
+    """Write the mean (b,) and standard deviation (b,) of a mixture of h Gaussians.
 
-    def __init__(self, batches: Iterable[tuple[int, np.ndarray]], d: int, n: int) -> None:
-        self._iterator = self._cut(batches, d, n)
-        self._lock = threading.Lock()
-        self.done = 0
+    shares (h,) sum to one; means and variances are h arrays (b,). The variance is that within the
+    Gaussians and that between them.
 
-    def take(self) -> tuple[int, np.ndarray] | None:
-        """The next piece with its first row; None when there is none left."""
-        with self._lock:
-            return next(self._iterator, None)
-
-    def _cut(
-        self, batches: Iterable[tuple[int, np.ndarray]], d: int, n: int
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        for first, block in batches:
-            if block.ndim != 2 or block.shape[1] != d:
-                raise ValueError(
-                    f"objects must be (n, {d}) like the rated ones, got shape {block.shape}; "
-                    "give the same representation that was rated"
-                )
-            if first < 0 or first + len(block) > n:
-                raise ValueError(f"batches reach row {first + len(block)}, but n is {n}")
-            for start in range(0, len(block), _CHUNK):
-                yield first + start, block[start : start + _CHUNK]
-            self.done += len(block)
+    >>> mean, std = np.empty(1, "float32"), np.empty(1, "float32")
+    >>> mix(np.float32([0.5, 0.5]), np.float32([[1], [3]]), np.float32([[3], [3]]), mean, std)
+    >>> mean.item(), std.item()
+    (2.0, 2.0)
+    """
+    if len(shares) == 1:
+        mean[:] = means[0]
+        np.sqrt(variances[0], out=std)
+        return
+    np.multiply(means[0], shares[0], out=mean, casting="same_kind")
+    for share, m in zip(shares[1:], means[1:], strict=True):
+        mean += share * m
+    std[:] = 0
+    for share, m, variance in zip(shares, means, variances, strict=True):
+        apart = m - mean
+        apart *= apart
+        apart += variance
+        apart *= share
+        std += apart
+    np.sqrt(std, out=std)
 
 
 def _check_ratings(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

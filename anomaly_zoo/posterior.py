@@ -44,10 +44,12 @@ class Posterior:
                 f"mean and std must be one-dimensional and equally long, got {mean.shape} and "
                 f"{std.shape}; give one value per object in each"
             )
-        if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+        # Sums and extremes show every NaN and infinity in one pass, without a temporary array.
+        total, low, high = mean.sum(dtype=np.float64), std.min(initial=1), std.max(initial=0)
+        if not np.isfinite([total, low, high]).all():
             raise ValueError("mean and std must be finite, got NaN or infinite values")
-        if not (std > 0).all():
-            raise ValueError(f"std must be > 0, got {std.min()}")
+        if not low > 0:
+            raise ValueError(f"std must be > 0, got {low}")
         noise = float(self.noise)
         if not (np.isfinite(noise) and noise >= 0):
             raise ValueError(f"noise must be a finite number >= 0, got {self.noise}")

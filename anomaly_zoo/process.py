@@ -7,7 +7,9 @@ too few digits), which is the exact posterior at a fraction of a library's cost.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ import torch
 from anomaly_zoo.geometry import Geometry
 
 _ACCURACY = 3e-5  # what rounding may move a predicted interest by, score units
+_BANDS = 4
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,28 @@ class GaussianProcess:
         weights = whiten.T @ (whiten @ torch.from_numpy(y - hyper.mean))
         return cls(hyper, axes, centre, rated, weights.numpy(), whiten.numpy())
 
+    def extended(self, x: np.ndarray, y: np.ndarray) -> GaussianProcess:
+        """The same process conditioned on one object more, exactly, at a cost of n^2.
+
+        x : (d,) float64, the object; y : (n + 1,) float64, all scores, its own last. The factor
+        grows by one row (Rasmussen & Williams 2006, section A.3), the hyper-parameters stand.
+        """
+        n, axes = len(self.rated), self.axes.astype(np.float64)
+        z = (x[: len(axes)] - self.centre.astype(np.float64)) * axes
+        rated = np.vstack([self.rated, z])
+        points = torch.from_numpy(rated)
+        k = covariance_(squared_distances(points[:-1], points[-1:]), self.hyper).numpy()[:, 0]
+        white = self.whiten @ k
+        own = self.hyper.outputscale + self.hyper.noise - white @ white
+        whiten = np.zeros((n + 1, n + 1))
+        whiten[:n, :n] = self.whiten
+        whiten[n, :n] = -white @ self.whiten
+        whiten[n, n] = 1.0
+        # What is left of its variance is never less than the noise, but for rounding.
+        whiten[n] /= math.sqrt(max(own, 0.5 * self.hyper.noise))
+        weights = whiten.T @ (whiten @ (y - self.hyper.mean))
+        return replace(self, rated=rated, weights=weights, whiten=whiten)
+
     def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean (m,) and covariance (m, m), float64, of the interest of a few objects (m, d)."""
         points = torch.from_numpy(
@@ -118,57 +143,114 @@ class GaussianProcess:
         white = k @ self.whiten.T
         return k @ self.weights + self.hyper.mean, own - white @ white.T
 
+    def column(self) -> np.ndarray:
+        """(n,) float64 weights of the covariances with the rated that give, for any object, its
+        posterior covariance with the last rated one before that was rated, whatever its score:
+        c(x) = k(x, z) - k(x, Z) (K + noise I)^-1 k(Z, z)."""
+        # The last row of the whitening is the part of z that the others do not explain, scaled.
+        return self.whiten[-1] / self.whiten[-1, -1]
+
 
 class Scorer:
-    """Scores blocks of objects with one process; holds its matrices as torch tensors."""
+    """Scores blocks of objects with one process; holds its matrices as torch tensors.
 
-    def __init__(self, model: GaussianProcess) -> None:
-        hyper = model.hyper
+    With u = r^2 / (2 alpha lengthscale^2), one product gives 1 + u for a block and all rated
+    objects: (x, |x|^2, 1) times (-2 z, 1, |z|^2 + 1). The variance comes from the triangular
+    factor in bands of columns, so that hardly a product with its zeros is made.
+    """
+
+    def __init__(self, process: GaussianProcess, variances: bool = True) -> None:
+        hyper = process.hyper
         epsilon = torch.finfo(torch.float32).eps
         # A relative error e of the covariances moves the mean by about e * gain, and the variance
-        # by about e * outputscale^2 / noise: with hardly any noise float32 has too few digits.
-        gain = hyper.outputscale * max(float(np.linalg.norm(model.weights)), 1.0)
-        exact = epsilon * gain > _ACCURACY or hyper.noise < 1e-3 * hyper.outputscale
+        # by about e * outputscale^2 / noise: with hardly any noise float32 has too few digits. The
+        # rounding of 1 + u counts alpha times in its power.
+        gain = hyper.outputscale * max(float(np.linalg.norm(process.weights)), 1.0)
+        exact = (
+            epsilon * gain * max(hyper.alpha, 1.0) > _ACCURACY
+            or hyper.noise < 1e-3 * hyper.outputscale
+        )
         self.dtype = torch.float64 if exact else torch.float32
         self.hyper = hyper
-        self.centre = model.centre
-        self.axes = model.axes
-        self.rated64 = torch.tensor(model.rated)
-        self.rated = self.rated64.to(self.dtype)
-        self.weights = torch.tensor(model.weights).to(self.dtype)
-        self.whiten = torch.tensor(model.whiten.T).to(self.dtype)
+        self.centre = process.centre
+        unit = 1 / math.sqrt(2 * hyper.alpha * hyper.lengthscale**2)
+        self.axes = process.axes.astype(np.float64) * unit
+        rated = torch.tensor(process.rated * unit)
+        n = len(rated)
+        norms = rated.square().sum(1, keepdim=True)
+        right = torch.cat([-2 * rated, torch.ones(n, 1, dtype=torch.float64), norms + 1], dim=1)
+        self.right64 = right.T.contiguous()
+        self.right = self.right64.to(self.dtype)
+        scale = hyper.outputscale
+        self.weights = torch.tensor(process.weights * scale).to(self.dtype)
+        self.column = torch.tensor(process.column() * scale if n else np.zeros(0)).to(self.dtype)
+        edges = [round(n * band / _BANDS) for band in range(_BANDS + 1)]
+        self.bands = [
+            (last, torch.tensor(process.whiten[first:last, :last].T * scale).to(self.dtype))
+            for first, last in pairwise(edges)
+            if variances and last > first
+        ]
         # |x - z|^2 from norms and a product is off by about eps |x|^2 where x is near z (and by a
         # relative eps where it is not): beyond this |x|^2 distances are taken in float64.
-        self.far = _ACCURACY / gain * hyper.lengthscale**2 / epsilon
+        self.far = _ACCURACY / gain / (2 * hyper.alpha) / epsilon
 
-    @torch.no_grad()
     def __call__(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean (b,) and variance (b,) of the interest of the (b, d) objects."""
-        block = block[:, : len(self.axes)]
-        x = torch.empty(block.shape, dtype=self.dtype)
-        np.subtract(block, self.centre, out=x.numpy(), casting="same_kind")
-        np.multiply(x.numpy(), self.axes, out=x.numpy())
-        distance2 = self._squared_distances(x, block)
-        k = covariance_(distance2, self.hyper)
-        mean = torch.mv(k, self.weights).add_(self.hyper.mean)
-        variance = torch.mm(k, self.whiten).square_().sum(1)
-        variance.neg_().add_(self.hyper.outputscale).clamp_(min=1e-7 * self.hyper.outputscale)
-        return mean.numpy(), variance.numpy()
+        return self.moments(self.correlations(block))
 
-    def _squared_distances(self, x: torch.Tensor, block: np.ndarray) -> torch.Tensor:
-        """Return squared distances of a block to the rated; x is the block, centred."""
-        if self.dtype is torch.float64:
-            return squared_distances(x, self.rated64)
-        far = (x.square().sum(1) > self.far).nonzero().squeeze(1)
-        centre, axes = self.centre.astype(np.float64), self.axes.astype(np.float64)
-        if 2 * len(far) > len(x):
-            x64 = torch.from_numpy((block - centre) * axes)
-            return squared_distances(x64, self.rated64).float()
-        distance2 = squared_distances(x, self.rated)
-        if len(far):
-            x64 = torch.from_numpy((block[far.numpy()] - centre) * axes)
-            distance2[far] = squared_distances(x64, self.rated64).float()
-        return distance2
+    def moments(self, k: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """The same from the correlations (b, n)."""
+        mean = torch.mv(k, self.weights).add_(self.hyper.mean)
+        variance = torch.full((len(k),), self.hyper.outputscale, dtype=self.dtype)
+        for last, band in self.bands:
+            variance -= torch.mm(k[:, :last], band).square_().sum(1)
+        return mean.numpy(), variance.clamp_(min=1e-7 * self.hyper.outputscale).numpy()
+
+    def columns(self, k: torch.Tensor) -> np.ndarray:
+        """(b,) covariances with the last rated object, before it was rated, of the objects with
+        the correlations (b, n)."""
+        return torch.mv(k, self.column).numpy()
+
+    def correlations(self, block: np.ndarray) -> torch.Tensor:
+        """(b, n) of the (b, d) objects with the rated: the covariances at unit outputscale."""
+        block = block[:, : len(self.axes)]
+        left = torch.empty(len(block), block.shape[1] + 2, dtype=self.dtype)
+        x = left[:, :-2]
+        axes = self.axes.astype(x.numpy().dtype)
+        np.subtract(block, self.centre, out=x.numpy(), casting="same_kind")
+        np.multiply(x.numpy(), axes, out=x.numpy())
+        norms = left[:, -2]
+        norms.copy_(x.square().sum(1))
+        left[:, -1] = 1
+        u = torch.mm(left, self.right)
+        if self.dtype is torch.float32 and len(u):
+            far = (norms > self.far).nonzero().squeeze(1)
+            if len(far):
+                u[far] = self._far(block[far.numpy()])
+        u.clamp_(min=1)
+        if self.hyper.alpha == 2.0:
+            return u.pow_(-2)
+        if self.hyper.alpha == 0.5:
+            return u.rsqrt_()
+        return u.log_().mul_(-self.hyper.alpha).exp_()
+
+    def _far(self, block: np.ndarray) -> torch.Tensor:
+        """(b, n) float32 of 1 + u for objects far out, with the digits of float64."""
+        x = torch.from_numpy((block - self.centre.astype(np.float64)) * self.axes)
+        ones = torch.ones(len(x), 1, dtype=torch.float64)
+        left = torch.cat([x, x.square().sum(1, keepdim=True), ones], dim=1)
+        return torch.mm(left, self.right64).float()
+
+
+def alike(scorers: Sequence[Scorer]) -> list[list[int]]:
+    """Which of them see the same correlations, and may share them: groups of their places."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for place, one in enumerate(scorers):
+        hyper, axes = one.hyper, one.axes.tobytes()
+        groups.setdefault((one.dtype, hyper.alpha, hyper.lengthscale, axes), []).append(place)
+    for places in groups.values():
+        scorers[places[0]].far = min(scorers[place].far for place in places)
+    return list(groups.values())
 
 
 def squared_distances(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:

@@ -24,6 +24,7 @@ from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.choice import GOALS, Choice
 from anomaly_zoo.encoders.protocol import Encoder, label
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
+from anomaly_zoo.pool import Pool
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.progress import Progress, foreseen, progress
 from anomaly_zoo.ranking import export, ranked
@@ -75,8 +76,8 @@ class State:
     best_f: float
     """What an object is to improve on: the posterior mean of the 50th of the unrated ("many"), or
     the highest among the rated ("best")."""
-    utility: np.ndarray
-    """(n,) what the acquisition rule gives; -inf for what is rated, skipped or an artefact."""
+    open: np.ndarray
+    """(n,) True for what may be shown: neither rated nor skipped nor an artefact."""
     model: InterestModel
     """What the posterior comes from."""
     seen: np.ndarray
@@ -150,8 +151,9 @@ class Session:
         self._acquisition = acquisition
         self._variance = _variance(self.space)
         examples = _check_examples(start_like, representation)
+        self._pool = Pool(self.space)
         self._choice = Choice(
-            self.space.X, self._variance, seed, acquisition, goal, self.audit, examples
+            self.space, self._variance, seed, acquisition, goal, self.audit, examples
         )
         self._state: State | None = None
         self._fitted: tuple[bytes, tuple[Hypothesis, ...]] | None = None
@@ -165,11 +167,30 @@ class Session:
     @property
     def state(self) -> State:
         """The State of the whole log, computed now if anything was added since the last one."""
+        return self.update()
+
+    def update(
+        self,
+        progress: Callable[[float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> State:
+        """The same, with a word on how far it is, for a large pool: `progress` is told the share
+        that is done, and where `cancelled` says so InterruptedError is raised; nothing is lost."""
         with self._computing:
             events = self.log.events
             if self._state is None or self._state.n_events != len(events):
-                self._state = self._compute(events)
+                self._state = self._compute(events, progress, cancelled)
             return self._state
+
+    def prepare(self, id_str: str, cancelled: Callable[[], bool] | None = None) -> None:
+        """Compute what a rating of this object will need while it is still looked at, so that the
+        answer comes at once: how far it moves all others does not depend on the score.
+
+        Raises InterruptedError where `cancelled` says so.
+        """
+        row = self.representation.row(id_str)
+        with self._computing:
+            self._pool.prepare(row, cancelled)
 
     @property
     def latest(self) -> State | None:
@@ -181,7 +202,12 @@ class Session:
         """What the raters think now, straight from the log."""
         return opinions(self.log.events)
 
-    def _compute(self, events: tuple[Event, ...]) -> State:
+    def _compute(
+        self,
+        events: tuple[Event, ...],
+        progress: Callable[[float], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> State:
         held = opinions(events)
         mean_scores = held.mean_scores
         rated = self.representation.rows(list(mean_scores))
@@ -199,15 +225,11 @@ class Session:
             model, posterior = last.model, last.posterior
         else:
             hypotheses = self._hypotheses(rated, scores)
-            model = InterestModel.condition(self.space.X[rated], scores, hypotheses)
-            posterior = model.score_batches(self.space.batches(), len(self.space))
+            model, posterior = self._pool.believe(rated, scores, hypotheses, progress, cancelled)
         calibration = _calibration(events, mean_scores, posterior.noise)
         p_interesting = calibration.p_interesting(posterior)
         best_f = self._choice.best_f(posterior.mean, rated, open_)
-        rng = np.random.default_rng([self.seed, len(events)])
-        utility = self._choice.utility(posterior, best_f, rng)
-        utility[~open_] = -np.inf
-        for array in (rated, scores, artefact, p_artefact, p_interesting, utility, seen):
+        for array in (rated, scores, artefact, p_artefact, p_interesting, open_, seen):
             array.flags.writeable = False
         return State(
             n_events=len(events),
@@ -220,7 +242,7 @@ class Session:
             calibration=calibration,
             p_interesting=p_interesting,
             best_f=best_f,
-            utility=utility,
+            open=open_,
             model=model,
             seen=seen,
         )
@@ -231,7 +253,7 @@ class Session:
         count = _refit_after(len(rated))
         key = rated[:count].tobytes() + scores[:count].tobytes()
         if self._fitted is None or self._fitted[0] != key:
-            X = self.space.X[rated[:count]]
+            X = self.space.take(rated[:count])
             self._fitted = key, weigh(X, scores[:count], self._variance)
         return self._fitted[1]
 
@@ -240,13 +262,12 @@ class Session:
         last = self._state
         if last and last.opinions.artefacts == held.artefacts and np.array_equal(last.rated, rated):
             return last.p_artefact
-        X = self.space.X
         if not held.artefacts:
-            return np.zeros(len(X), dtype=np.float32)
+            return np.zeros(len(self.space), dtype=np.float32)
         if self._around is None:
-            self._around = Surroundings.of(X, self.seed)
+            self._around = Surroundings.of(self.space, self.seed)
         flagged = self.representation.rows(sorted(held.artefacts))
-        return artefact_probability(X, flagged, rated, self._around)
+        return artefact_probability(self.space, flagged, rated, self._around)
 
     # What to look at
 

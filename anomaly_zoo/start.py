@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomaly_zoo.geometry import weighted
+from anomaly_zoo.representation import Representation
 
 POOL = 100_000
 DRAW = 10
@@ -21,26 +22,27 @@ class Exploration:
     soonest. The tenth is drawn with a probability that grows with its squared distance (Arthur &
     Vassilvitskii 2007), which also reaches rare things in crowded places.
 
-    X : (n, d) objects; variance : (d,) of each axis. Of more than 100,000 objects a seeded sample
+    space : n objects; variance : (d,) of each axis. Of more than 100,000 objects a seeded sample
     of that many is considered.
 
     >>> X = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 50, axis=0).astype("float32")
-    >>> walk = Exploration(X, X.var(axis=0), seed=1)
+    >>> space = Representation([f"J{i}" for i in range(150)], X)
+    >>> walk = Exploration(space, X.var(axis=0), seed=1)
     >>> everything = np.ones(150, dtype=bool)
     >>> sorted(int(row) // 50 for row in walk.next(3, np.array([], dtype=int), everything))
     [0, 1, 2]
     """
 
-    def __init__(self, X: np.ndarray, variance: np.ndarray, seed: int) -> None:
-        rng = np.random.default_rng([seed, len(X)])
+    def __init__(self, space: Representation, variance: np.ndarray, seed: int) -> None:
+        rng = np.random.default_rng([seed, len(space)])
         self._seed = seed
-        self._X = X
-        self._rows = np.arange(len(X))
-        if len(X) > POOL:
-            self._rows = np.sort(rng.choice(len(X), POOL, replace=False))
+        self._space = space
+        self._rows = np.arange(len(space))
+        if len(space) > POOL:
+            self._rows = np.sort(rng.choice(len(space), POOL, replace=False))
         half = weighted(variance, 0.5, len(variance), "half white")
         plain = weighted(variance, 0.0, len(variance), "as they are")
-        pool = np.asarray(X[self._rows], dtype=np.float32)
+        pool = space.take(self._rows)
         self._spaces = [(geometry, *_squared(geometry(pool))) for geometry in (half, plain)]
         self._forget()
 
@@ -82,7 +84,7 @@ class Exploration:
 
     def _see(self, away: list[np.ndarray], row: int) -> None:
         """Bring the distances to the nearest seen object up to date."""
-        x = np.asarray(self._X[row : row + 1], dtype=np.float32)
+        x = self._space.take(np.array([row]))
         for distance, (geometry, points, norms) in zip(away, self._spaces, strict=True):
             [z] = geometry(x)
             squared = norms - 2 * (points @ z) + z @ z
@@ -96,25 +98,27 @@ def _squared(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return points, np.square(points).sum(axis=1)
 
 
-def alike(X: np.ndarray, variance: np.ndarray, examples: np.ndarray, n: int) -> np.ndarray:
-    """Up to n rows of X (n, d) to begin with where examples (rows) are given: the examples, then
-    the nearest neighbour of each, the second nearest of each, and so on.
+def alike(space: Representation, variance: np.ndarray, examples: np.ndarray, n: int) -> np.ndarray:
+    """Up to n rows to begin with where examples (rows) are given: the examples, then the nearest
+    neighbour of each, the second nearest of each, and so on.
 
     >>> X = np.array([[0.0], [0.1], [0.3], [5.0], [5.2], [9.0]])
-    >>> alike(X, np.ones(1), np.array([0, 3]), 5).tolist()
+    >>> space = Representation([f"J{i}" for i in range(6)], X)
+    >>> alike(space, np.ones(1), np.array([0, 3]), 5).tolist()
     [0, 3, 1, 4, 2]
     """
     geometry = weighted(variance, 0.5, len(variance), "half white")
-    wanted = min(n, len(X))
+    wanted = min(n, len(space))
+    own = geometry(space.take(examples))
+    distances = np.empty((len(examples), len(space)), dtype=np.float32)
+    for first, block in space.batches():
+        near = geometry(block)
+        for distance, z in zip(distances, own, strict=True):
+            distance[first : first + len(block)] = np.square(near - z).sum(axis=1)
     lists = []
-    for row in examples:
-        [z] = geometry(np.asarray(X[row : row + 1], dtype=np.float32))
-        distance = np.empty(len(X), dtype=np.float32)
-        for start in range(0, len(X), POOL):
-            block = geometry(np.asarray(X[start : start + POOL], dtype=np.float32))
-            distance[start : start + POOL] = np.square(block - z).sum(axis=1)
+    for distance, row in zip(distances, examples, strict=True):
         distance[row] = -1.0
-        near = np.argpartition(distance, wanted - 1)[:wanted]
-        lists.append(near[np.lexsort((near, distance[near]))])
+        nearest = np.argpartition(distance, wanted - 1)[:wanted]
+        lists.append(nearest[np.lexsort((nearest, distance[nearest]))])
     order = dict.fromkeys(int(row) for row in np.stack(lists, axis=1).ravel())
     return np.array(list(order)[:wanted])

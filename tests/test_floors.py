@@ -16,10 +16,10 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ids", "cache", "tables", "threads", "deep_field"),
     ("simulate", "scan"),
-    ("posterior", "geometry", "cutouts", "encoders", "stored"),
+    ("posterior", "geometry", "cutouts", "encoders", "stored", "sweep"),
     ("representation", "catalog", "ratings", "process", "calibration"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
-    ("ranking", "progress", "sources", "parts"),
+    ("ranking", "progress", "sources", "parts", "pool", "shortlist"),
     ("choice",),
     ("session", "embedding"),
     ("ui", "replay", "first_cells", "examples"),

@@ -283,7 +283,8 @@ def test_the_covariance_of_a_few_is_that_of_the_mixture():
     X, y, pool = problem(25, 6)
     few = np.vstack([pool[:30], X[:5]])
     model = InterestModel.fit(X, y)
-    joint = model.covariance(few)
+    mean, joint = model.moments(few)
+    np.testing.assert_allclose(mean, model.posterior(few).mean, atol=1e-4)
     belief = model.posterior(few)
     np.testing.assert_allclose(np.sqrt(joint.diagonal()), belief.std, atol=1e-4)
     assert np.linalg.eigvalsh(joint).min() > -1e-9
@@ -301,10 +302,10 @@ def test_any_float_type_and_any_batches_score_alike(dtype):
     pool = pool[:300].astype(dtype)
     model = InterestModel.fit(X, y)
     whole = model.posterior(pool)
-    cuts = [(200, pool[200:]), (0, pool[:1]), (1, pool[1:200])]
-    parts = model.score_batches(iter(cuts), len(pool))
-    np.testing.assert_allclose(parts.mean, whole.mean, atol=2e-6)
-    np.testing.assert_allclose(parts.std, whole.std, atol=2e-6)
+    for cut in (slice(200, 300), slice(0, 1), slice(1, 200)):
+        part = model.posterior(pool[cut])
+        np.testing.assert_allclose(part.mean, whole.mean[cut], atol=2e-6)
+        np.testing.assert_allclose(part.std, whole.std[cut], atol=2e-6)
 
 
 def test_a_pool_of_more_than_one_chunk():
@@ -317,8 +318,6 @@ def test_a_pool_of_more_than_one_chunk():
     few = model.posterior(pool[some])
     np.testing.assert_allclose(ours.mean[some], few.mean, atol=2e-6)
     np.testing.assert_allclose(ours.std[some], few.std, atol=2e-6)
-    one_block = model.score_batches([(0, pool)], len(pool))
-    np.testing.assert_array_equal(one_block.mean, ours.mean)
 
 
 def test_it_learns_a_taste():
@@ -502,10 +501,6 @@ def test_bad_input_says_what_to_do():
     model = InterestModel.fit(X, y)
     with pytest.raises(ValueError, match=r"\(n, 4\)"):
         model.posterior(pool[:, :3])
-    with pytest.raises(ValueError, match="every row"):
-        model.score_batches([(0, pool)], len(pool) + 1)
-    with pytest.raises(ValueError, match="reach row"):
-        model.score_batches([(0, pool)], len(pool) - 1)
 
 
 def test_ratings_that_are_all_equal_leave_open_how_interest_varies():

@@ -11,7 +11,6 @@ from astropy.table import Table
 
 import anomaly_zoo as az
 from anomaly_zoo import acquisition, tables
-from anomaly_zoo.choice import top
 from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.ratings import read_events
 
@@ -49,11 +48,11 @@ def same_state(a: az.State, b: az.State) -> bool:
     return (
         a.opinions == b.opinions
         and [h.as_dict() for h in a.hypotheses] == [h.as_dict() for h in b.hypotheses]
-        and np.array_equal(a.posterior.mean, b.posterior.mean)
-        and np.array_equal(a.posterior.std, b.posterior.std)
-        and np.array_equal(a.utility, b.utility)
+        and np.allclose(a.posterior.mean, b.posterior.mean, atol=1e-4)
+        and np.allclose(a.posterior.std, b.posterior.std, atol=1e-4)
+        and np.array_equal(a.open, b.open)
         and np.array_equal(a.seen, b.seen)
-        and a.best_f == b.best_f
+        and np.isclose(a.best_f, b.best_f, atol=1e-4)
     )
 
 
@@ -330,21 +329,22 @@ def test_an_encoder_given_must_be_that_of_the_features() -> None:
             session(label, wrong)
 
 
-def test_a_failing_fit_keeps_the_rating_and_the_old_state(tmp_path: Path) -> None:
-    broken = False
+def test_a_failing_fit_keeps_the_rating_and_the_old_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no idea")
 
-    def rule(posterior: az.Posterior, *, best_f: float, rng: np.random.Generator) -> np.ndarray:
-        if broken:
-            raise RuntimeError("no idea")
-        return posterior.mean
-
-    session = az.Session(features(), ratings=tmp_path / "r.db", acquisition=rule)
-    before, broken = session.state, True
-    session.rate("J0003", 4)
-    with pytest.raises(RuntimeError, match="no idea"):
-        session.next()
+    session = az.Session(features(), ratings=tmp_path / "r.db")
+    before = session.state
+    with monkeypatch.context() as patch:
+        patch.setattr("anomaly_zoo.session.weigh", broken)
+        session.rate("J0003", 4)
+        with pytest.raises(RuntimeError, match="no idea"):
+            session.next()
     assert session.latest is before
     assert [e.id_str for e in read_events(tmp_path / "r.db")] == ["J0003"]
+    assert session.next()[0] != "J0003"
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "ecsv", "fits", "vot"])
@@ -387,13 +387,6 @@ def test_an_unknown_suffix_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="suffix"):
         session.export(tmp_path / "anomalies.doc")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_top_orders_and_breaks_ties_by_row() -> None:
-    utility = np.array([0.0, 2.0, 1.0, 2.0, -np.inf, 1.0])
-    assert top(utility, 4).tolist() == [1, 3, 2, 5]
-    assert top(utility, 99).tolist() == [1, 3, 2, 5, 0]
-    assert top(np.full(3, -np.inf), 2).tolist() == []
 
 
 def test_checks_of_the_top_are_shown_at_their_share_and_never_among_the_first() -> None:

@@ -15,13 +15,13 @@ import ipywidgets
 import numpy as np
 
 from anomaly_zoo.cache import cache_folder
-from anomaly_zoo.choice import top
 from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
 from anomaly_zoo.ratings import Event, live
 from anomaly_zoo.session import Session, State
+from anomaly_zoo.shortlist import highest
 from anomaly_zoo.tables import replacing
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap
@@ -260,9 +260,9 @@ class Explorer:
         if self.gallery.tab == "rated":
             best = np.argsort(-state.scores, kind="stable")
             return state.rated[best][:SHOWN], f"{len(best)} rated, best first"
-        mean = np.where(state.artefact, -np.inf, state.posterior.mean.astype(np.float64))
-        mean[state.rated] = -np.inf
-        return top(mean, SHOWN), "by the present model, not yet rated"
+        unrated = ~state.artefact
+        unrated[state.rated] = False
+        return highest(state.posterior.mean, SHOWN, unrated), "by the present model, not yet rated"
 
     def _colouring(self, state: State) -> Colouring:
         posterior, name = state.posterior, self.map.bar.colour
