@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,9 +112,40 @@ def test_umap_places_objects_beyond_the_sample(monkeypatch):
     np.testing.assert_array_equal(umap_map(X, seed=1), positions)
 
 
-def test_a_process_of_its_own_gives_the_same_map():
-    X, _ = clusters(60)
-    np.testing.assert_array_equal(umap_map_apart(X, seed=2), umap_map(X, seed=2))
+def test_a_process_of_its_own_gives_the_same_map(tmp_path, monkeypatch):
+    monkeypatch.setattr(projection, "SAMPLE", 60)
+    monkeypatch.setattr(projection, "_BLOCK", 40)
+    np.save(tmp_path / "X.npy", clusters(150)[0].astype(np.float16))
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    shares = []
+    positions = umap_map_apart(X, seed=2, progress=shares.append)
+    np.testing.assert_allclose(positions, umap_map(X, seed=2), atol=1e-5)
+    assert shares == [40 / 150, 80 / 150, 120 / 150, 1]
+    assert np.isfinite(positions).all() and positions.flags.writeable
+
+
+def test_an_object_that_is_not_finite_is_found_wherever_it_is(monkeypatch):
+    monkeypatch.setattr(projection, "SAMPLE", 60)
+    X = clusters(150)[0]
+    sample = np.random.default_rng(0).choice(150, 60, replace=False)
+    X[np.setdiff1d(np.arange(150), sample)[5]] = np.inf
+    for make in (pca_map, umap_map):
+        with pytest.raises(ValueError, match="finite"):
+            make(X)
+
+
+def test_a_map_takes_no_copy_of_what_is_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(projection, "SAMPLE", 10_000)
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float16, (600_000, 40))
+    X[::7] = np.random.default_rng(1).normal(size=X[::7].shape)
+    tracemalloc.start()
+    try:
+        positions = pca_map(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert positions.nbytes == 8 * 600_000
+    assert peak < 30e6 < X.nbytes
 
 
 def test_a_cancelled_map_leaves_no_process(monkeypatch):
@@ -134,6 +166,11 @@ def test_a_cancelled_map_leaves_no_process(monkeypatch):
     assert time.monotonic() - began < 60
 
 
+def test_a_process_that_fails_later_says_why():
+    with pytest.raises(RuntimeError, match=r"its own process: ValueError: .*negative"):
+        umap_map_apart(clusters(20)[0], seed=-1)
+
+
 def test_a_failing_process_says_why(monkeypatch):
     monkeypatch.setattr(projection.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="its own process"):
@@ -145,6 +182,26 @@ def test_the_nearest_landmarks_are_the_nearest(m):
     rng = np.random.default_rng(0)
     landmarks = rng.normal(size=(m, 6)).astype(np.float32)
     objects = rng.normal(size=(40, 6)).astype(np.float32)
-    found = np.sort(projection._search(landmarks)(objects), axis=1)
-    distances = ((objects[:, None] - landmarks[None]) ** 2).sum(axis=2)
-    np.testing.assert_array_equal(found, np.sort(np.argsort(distances, axis=1)[:, :5], axis=1))
+    found, away = projection._search(landmarks)(objects)
+    distances = np.linalg.norm(objects[:, None] - landmarks[None], axis=2)
+    np.testing.assert_array_equal(found, np.argsort(distances, axis=1)[:, :5])
+    np.testing.assert_allclose(away, np.sort(distances, axis=1)[:, :5], rtol=1e-5)
+
+
+@pytest.mark.parametrize("apart", [0, 8])
+def test_among_many_landmarks_the_found_are_nearly_the_nearest(apart):
+    X = np.random.default_rng(0).normal(size=(8_500, 8)).astype(np.float32)
+    X[::2, 0] += apart
+    landmarks, objects = X[:8_000], X[8_000:]
+    found, away = projection._search(landmarks)(objects)
+    best = np.sort(np.linalg.norm(objects[:, None] - landmarks[None], axis=2), axis=1)[:, :5]
+    assert away.mean() < 1.03 * best.mean()
+    assert [len(set(rows)) for rows in found.tolist()] == [5] * len(objects)
+
+
+def test_landmarks_that_nearly_all_coincide():
+    landmarks = np.zeros((5_000, 3), dtype=np.float32)
+    landmarks[::500] += np.arange(1, 11, dtype=np.float32)[:, None]
+    found, away = projection._search(landmarks)(landmarks[::250])
+    assert away[:, 0].tolist() == [0] * 20
+    assert [len(set(rows)) for rows in found.tolist()] == [5] * 20

@@ -338,12 +338,15 @@ class Explorer:
         try:
             xy = _read_map(file, len(space))
             if xy is None:
-                xy = umap_map_apart(space.X, self.session.seed, self._closed.is_set)
+                xy = umap_map_apart(space.X, self.session.seed, self._closed.is_set, self._placed)
                 _write_map(file, xy)
         except Exception as error:
             self._soon(setattr, self.map.bar, "about", f"PCA (no UMAP: {error})")
             return
         self._soon(self._place, xy)
+
+    def _placed(self, share: float) -> None:
+        self._soon(setattr, self.map.bar, "about", f"PCA, UMAP {share:.0%}")
 
     def _place(self, xy: np.ndarray) -> None:
         self.map.place(xy)
