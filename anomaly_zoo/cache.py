@@ -53,7 +53,7 @@ def room(need: int, what: str) -> bool:
     memory = _free_memory()
     if memory is not None and memory < 2 * need:
         raise OSError(f"{said}, nor does memory hold them ({memory / 1e9:.1f} GB free); {do}")
-    warnings.warn(f"{said}: they are held in memory; {do}", stacklevel=4)
+    warnings.warn(f"{said}: they are held in memory; {do}", stacklevel=5)
     return False
 
 

@@ -208,11 +208,15 @@ class Ids:
 
     def _find(self, wanted: Ids | list[str]) -> np.ndarray:
         """The rows (k,) of texts, -1 where there is none."""
-        import pyarrow.compute as pc
-
         texts = wanted.texts if isinstance(wanted, Ids) else _as_found(wanted)
         if texts.equals(self.texts):
             return np.arange(len(self))
+        starts = range(0, max(1, len(texts)), 8 * BLOCK)
+        return np.concatenate([self._found(texts[start : start + 8 * BLOCK]) for start in starts])
+
+    def _found(self, texts: pa.LargeStringArray) -> np.ndarray:
+        import pyarrow.compute as pc
+
         hashes = _hashes(texts) & ~self._row_bits
         order = np.argsort(hashes)  # neighbours in the index are neighbours in memory
         places = np.searchsorted(self.keys, hashes[order])

@@ -205,6 +205,8 @@ class Representation:
 
     @classmethod
     def _of_parquet(cls, path: Path, id_column: str, column: str | None) -> Representation:
+        import pyarrow as pa
+
         part = _parquet(path, id_column, column)
         about = tables.metadata(path)
         name, encoder = about.get("name", "") or path.stem, about.get("encoder", "")
@@ -212,22 +214,34 @@ class Representation:
         if sample is None:
             raise ValueError("expected at least two objects, got 0")
         shape, half = (len(part), sample.shape[1]), sample.dtype == np.float16
-        large = shape[0] * shape[1] * 4 > LARGE
-        kept = Kept(digest(fingerprint(path), id_column, *part.columns))
-        if large and (known := kept.found(kept.array_file)):
-            X = np.load(kept.array_file, mmap_mode="r")
-            return cls._trusted(known[0], X, name, encoder, known[1])
-        need = shape[0] * (shape[1] * (2 if half else 4) + 100)
-        if large and room(need, "the features"):
-            dtype = np.dtype("<f2" if half else "<f4")
-            with array_file(kept.array_file, shape, dtype) as add:
-                ids = _poured(part, lambda _, block: add(block))
-            made = cls(ids, np.load(kept.array_file, mmap_mode="r"), name, encoder)
-            ids = kept.keep(ids, made.hash, kept.array_file)
-            return cls._trusted(ids, made.X, name, encoder, made.hash)
+        if shape[0] * shape[1] * 4 > LARGE:
+            kept = Kept(digest(fingerprint(path), id_column, *part.columns))
+            known = kept.found(kept.array_file) or cls._converted(part, shape, half, kept)
+            if known:
+                pa.default_memory_pool().release_unused()  # what the conversion took
+                X = np.load(kept.array_file, mmap_mode="r")
+                return cls._trusted(known[0], X, name, encoder, known[1])
         X = np.empty(shape, dtype=np.float32)
         ids = _poured(part, lambda first, block: convert(block, X[first : first + len(block)]))
         return cls(ids, _locked(X), name, encoder)
+
+    @classmethod
+    def _converted(
+        cls, part: ParquetPart, shape: tuple[int, int], half: bool, kept: Kept
+    ) -> tuple[Ids, str] | None:
+        """The ids and the hash of what is now kept; None where there is no room for it."""
+        need = shape[0] * (shape[1] * (2 if half else 4) + 100)
+        if not room(need, "the features"):
+            return None
+        dtype = np.dtype("<f2" if half else "<f4")
+        with array_file(kept.array_file, shape, dtype) as add:
+            ids = _poured(part, lambda _, block: add(block))
+        try:
+            hash = cls(ids, np.load(kept.array_file, mmap_mode="r")).hash
+        except ValueError:
+            kept.array_file.unlink(missing_ok=True)
+            raise
+        return kept.keep(ids, hash, kept.array_file), hash
 
     @property
     def d(self) -> int:
