@@ -15,12 +15,14 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Protocol
 
 import numpy as np
 
+from anomaly_zoo.representation import Representation
 from anomaly_zoo.threads import cores, each
 
 SAMPLE = 50_000  # objects that UMAP itself is fitted on
@@ -31,20 +33,23 @@ _GROUP = 200  # landmarks that lie together, on average
 _SEARCHED = 16  # groups around an object that are searched for its nearest
 
 
-def pca_map(X: np.ndarray) -> np.ndarray:
+def pca_map(X: np.ndarray | Representation) -> np.ndarray:
     """Return the (n, 2) float32 positions of (n, d) objects on their two principal axes.
 
     Scaled to about -1 to 1 with the aspect ratio kept; each axis points towards its longer tail,
     so the same objects give the same map. Beyond 50,000 objects axes and scale come from an even
-    sample. Constant features give 0. Raises ValueError for an array that is not (n, d) and finite.
+    sample. Constant features give 0. X may be a Representation, too, which is read in blocks from
+    where it lies. Raises ValueError for an array that is not (n, d) and finite, OSError where the
+    file of a Representation is not as it was.
 
     >>> X = np.random.default_rng(0).normal(size=(100, 5)) * [5, 1, 0.1, 0.1, 0.1]
     >>> positions = pca_map(X)
     >>> positions.shape, bool(positions[:, 0].std() > 3 * positions[:, 1].std())
     ((100, 2), True)
     """
-    X = _check(X)
-    sample = _finite(X[:: _stride(len(X))]).astype(np.float64)
+    source = _source(X)
+    sample = _finite(source.take(np.arange(0, len(source), _stride(len(source)))))
+    sample = sample.astype(np.float64)
     centre = sample.mean(axis=0)
     sample -= centre
     _, axes = np.linalg.eigh(sample.T @ sample)
@@ -52,13 +57,14 @@ def pca_map(X: np.ndarray) -> np.ndarray:
     skewness = ((sample @ axes) ** 3).sum(axis=0)
     axes = (axes * np.where(skewness < 0, -1.0, 1.0)).astype(np.float32)
     middle = centre.astype(np.float32)
-    positions = np.zeros((len(X), 2), dtype=np.float32)
-    for part in _blocks(len(X)):
-        positions[part, : axes.shape[1]] = (_finite(X[part]) - middle) @ axes
+    positions = np.zeros((len(source), 2), dtype=np.float32)
+    for first, block in source.batches(_BLOCK):
+        spots = (_finite(block) - middle) @ axes
+        positions[first : first + len(block), : axes.shape[1]] = spots
     return _to_square(positions)
 
 
-def umap_map(X: np.ndarray, seed: int = 0) -> np.ndarray:
+def umap_map(X: np.ndarray | Representation, seed: int = 0) -> np.ndarray:
     """Return (n, 2) float32 UMAP positions of (n, d) objects, neighbours kept together.
 
     UMAP (McInnes, Healy & Melville 2018) with 15 neighbours, the same for the same seed, scaled to
@@ -72,17 +78,17 @@ def umap_map(X: np.ndarray, seed: int = 0) -> np.ndarray:
     minute, each further million about half a minute. On a thread it holds the interpreter's lock
     for up to half a second at a time: beside a screen, use `umap_map_apart`.
 
-    Raises ValueError for an array that is not (n, d) and finite.
+    Raises as `pca_map` does.
 
     >>> umap_map([[0.0, 0.0], [2.0, 0.0]]).tolist()
     [[-1.0, 0.0], [1.0, 0.0]]
     """
-    X = _check(X)
-    return pca_map(X) if len(X) <= _ANCHORS else _mapped(X, seed, _Umap(seed))
+    source = _source(X)
+    return pca_map(X) if len(source) <= _ANCHORS else _mapped(source, seed, _Umap(seed))
 
 
 def umap_map_apart(
-    X: np.ndarray,
+    X: np.ndarray | Representation,
     seed: int = 0,
     cancelled: Callable[[], bool] | None = None,
     progress: Callable[[float], None] | None = None,
@@ -96,13 +102,44 @@ def umap_map_apart(
     place, from 0 to 1.
 
     Raises InterruptedError when cancelled, RuntimeError with the last line of what the process
-    said when it failed, ValueError for an array that is not (n, d) and finite.
+    said when it failed; otherwise as `pca_map` does.
     """
-    X = _check(X)
-    if len(X) <= _ANCHORS:
+    source = _source(X)
+    if len(source) <= _ANCHORS:
         return pca_map(X)
-    with _other_process(int(seed), X.shape[1], cancelled) as umap:
-        return _mapped(X, seed, umap, progress)
+    with _other_process(int(seed), source.d, cancelled) as umap:
+        return _mapped(source, seed, umap, progress)
+
+
+class _Source(Protocol):
+    """Where objects come from: a Representation, or an array in a `_Rows`."""
+
+    @property
+    def d(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: np.ndarray) -> np.ndarray: ...
+
+    def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    X: np.ndarray
+
+    @property
+    def d(self) -> int:
+        return int(self.X.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        return self.X[rows]
+
+    def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
+        return ((first, self.X[first : first + size]) for first in range(0, len(self.X), size))
 
 
 class _Layout(Protocol):
@@ -114,20 +151,21 @@ class _Layout(Protocol):
 
 
 def _mapped(
-    X: np.ndarray,
+    source: _Source,
     seed: int,
     umap: _Layout,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    if len(X) <= SAMPLE:
-        return _to_square(umap.fit(_finite(X)))
-    chosen = np.sort(np.random.default_rng(seed).choice(len(X), SAMPLE, replace=False))
-    layout = umap.fit(_finite(X[chosen]))
-    positions = np.empty((len(X), 2), dtype=np.float32)
-    for part in _blocks(len(X)):
-        positions[part] = umap.place(_finite(X[part]))
+    n = len(source)
+    if n <= SAMPLE:
+        return _to_square(umap.fit(_finite(source.take(np.arange(n)))))
+    chosen = np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
+    layout = umap.fit(_finite(source.take(chosen)))
+    positions = np.empty((n, 2), dtype=np.float32)
+    for first, block in source.batches(_BLOCK):
+        positions[first : first + len(block)] = umap.place(_finite(block))
         if progress is not None:
-            progress(part.stop / len(X))
+            progress((first + len(block)) / n)
     positions[chosen] = layout
     return _to_square(positions)
 
@@ -344,7 +382,8 @@ def _to_square(positions: np.ndarray) -> np.ndarray:
     if len(positions) < 200 or not (high > low).any():
         low, high = (f(axis=0).astype(np.float64) for f in (positions.min, positions.max))
     centre, half = (low + high) / 2, float((high - low).max()) / 2 or 1.0
-    for part in _blocks(len(positions)):
+    for start in range(0, len(positions), _BLOCK):
+        part = slice(start, start + _BLOCK)
         scaled = (positions[part] - centre) / half
         squeezed = np.sign(scaled) * np.minimum(1 + (np.abs(scaled) - 1) / 5, 1.5)
         positions[part] = np.where(np.abs(scaled) > 1, squeezed, scaled)
@@ -356,15 +395,13 @@ def _stride(n: int) -> int:
     return -(-n // SAMPLE)
 
 
-def _blocks(n: int) -> Iterator[slice]:
-    return (slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
-
-
-def _check(X: np.ndarray) -> np.ndarray:
+def _source(X: np.ndarray | Representation) -> _Source:
+    if isinstance(X, Representation):
+        return X
     X = np.asanyarray(X)
     if X.ndim != 2 or len(X) < 1 or X.shape[1] < 1:
         raise ValueError(f"expected (n, d) objects, got shape {X.shape}")
-    return X
+    return _Rows(X)
 
 
 def _finite(some: np.ndarray) -> np.ndarray:

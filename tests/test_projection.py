@@ -11,6 +11,7 @@ import pytest
 
 from anomaly_zoo import projection
 from anomaly_zoo.projection import pca_map, umap_map, umap_map_apart
+from anomaly_zoo.representation import Representation
 
 
 def clusters(n: int, d: int = 8, seed: int = 0):
@@ -70,6 +71,18 @@ def test_hardly_any_objects(make):
     check_map(make(np.arange(3.0)[:, None]), 3)
 
 
+def test_a_file_that_was_cut_short_is_an_error_and_not_a_crash(tmp_path):
+    np.save(tmp_path / "X.npy", clusters(5000)[0])
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    features = Representation([f"J{i}" for i in range(5000)], X)
+    np.testing.assert_array_equal(pca_map(features), pca_map(X))
+    with open(tmp_path / "X.npy", "rb+") as file:
+        file.truncate(20_000)
+    for make in (pca_map, umap_map):
+        with pytest.raises(OSError, match="cut short"):
+            make(features)
+
+
 @pytest.mark.parametrize("make", [pca_map, umap_map, umap_map_apart])
 def test_bad_input_is_refused(make):
     with pytest.raises(ValueError, match=r"\(n, d\)"):
@@ -118,7 +131,8 @@ def test_a_process_of_its_own_gives_the_same_map(tmp_path, monkeypatch):
     np.save(tmp_path / "X.npy", clusters(150)[0].astype(np.float16))
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
     shares = []
-    positions = umap_map_apart(X, seed=2, progress=shares.append)
+    features = Representation([f"J{i}" for i in range(150)], X)
+    positions = umap_map_apart(features, seed=2, progress=shares.append)
     np.testing.assert_allclose(positions, umap_map(X, seed=2), atol=1e-5)
     assert shares == [40 / 150, 80 / 150, 120 / 150, 1]
     assert np.isfinite(positions).all() and positions.flags.writeable
@@ -138,9 +152,10 @@ def test_a_map_takes_no_copy_of_what_is_on_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(projection, "SAMPLE", 10_000)
     X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float16, (600_000, 40))
     X[::7] = np.random.default_rng(1).normal(size=X[::7].shape)
+    features = Representation(np.arange(600_000).astype(str), X)
     tracemalloc.start()
     try:
-        positions = pca_map(X)
+        positions = pca_map(features)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -100,7 +100,7 @@ class Explorer:
         count = f"{len(session.representation):,} galaxies"
         self.header = Header(subtitle=" · ".join(part for part in (title, count) if part))
         self.viewer = Viewer(log_uid=f"{session.log.uid}:{session.rater}")
-        self.map = GalaxyMap(pca_map(session.space.X), self._tapped, self._soon)
+        self.map = GalaxyMap(pca_map(session.space), self._tapped, self._soon)
         self.gallery = Gallery()
         self.curve = Curve()
         self.outlook = Outlook()
@@ -338,7 +338,7 @@ class Explorer:
         try:
             xy = _read_map(file, len(space))
             if xy is None:
-                xy = umap_map_apart(space.X, self.session.seed, self._closed.is_set, self._placed)
+                xy = umap_map_apart(space, self.session.seed, self._closed.is_set, self._placed)
                 _write_map(file, xy)
         except Exception as error:
             self._soon(setattr, self.map.bar, "about", f"PCA (no UMAP: {error})")
