@@ -72,7 +72,8 @@ class State:
     calibration: Calibration
     """What the ratings so far say about the worth of the posterior's own spread."""
     p_interesting: np.ndarray
-    """(n,) the probability that a rating is at least 4."""
+    """(n,) float32, the probability that a rating is at least 4; its sum over the objects that are
+    left is how many of them may be interesting."""
     best_f: float
     """What an object is to improve on: the posterior mean of the 50th of the unrated ("many"), or
     the highest among the rated ("best")."""
@@ -227,7 +228,7 @@ class Session:
             hypotheses = self._hypotheses(rated, scores)
             model, posterior = self._pool.believe(rated, scores, hypotheses, progress, cancelled)
         calibration = _calibration(events, mean_scores, posterior.noise)
-        p_interesting = calibration.p_interesting(posterior)
+        p_interesting = calibration.p_interesting(posterior, open_)
         best_f = self._choice.best_f(posterior.mean, rated, open_)
         for array in (rated, scores, artefact, p_artefact, p_interesting, open_, seen):
             array.flags.writeable = False

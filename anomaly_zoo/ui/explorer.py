@@ -249,7 +249,7 @@ class Explorer:
             near = near[near != row][:SHOWN]
         rows, about = self._gallery_rows(state, shown, near)
         gallery = [self._item(int(row), state, "chosen in the gallery") for row in rows]
-        expected = float(state.posterior.probability_above().mean())
+        expected = float(state.p_interesting.mean())
         progress = self.session.progress(state)
         colouring = self._colouring(state)
         return Frame(state, queue, gallery, about, near, colouring, expected, progress)
