@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,11 @@ class State:
     """What the posterior comes from."""
     seen: np.ndarray
     """Rows of all objects that were rated, skipped or flagged."""
+
+    @cached_property
+    def hidden(self) -> np.ndarray:
+        """Rows of the artefacts."""
+        return np.flatnonzero(self.artefact)
 
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
@@ -185,13 +190,16 @@ class Session:
 
     def prepare(self, id_str: str, cancelled: Callable[[], bool] | None = None) -> None:
         """Compute what a rating of this object will need while it is still looked at, so that the
-        answer comes at once: how far it moves all others does not depend on the score.
+        answer comes at once: how far it moves all others does not depend on the score. Nothing
+        where that rating will have the hypotheses weighed anew.
 
         Raises InterruptedError where `cancelled` says so.
         """
         row = self.representation.row(id_str)
         with self._computing:
-            self._pool.prepare(row, cancelled)
+            n = 0 if self._state is None else len(self._state.rated)
+            if _refit_after(n + 1) == _refit_after(n):
+                self._pool.prepare(row, cancelled)
 
     @property
     def latest(self) -> State | None:

@@ -15,7 +15,9 @@ from bokeh.events import Tap
 from waiting import until
 
 import anomaly_zoo as az
+from anomaly_zoo.interest import weigh
 from anomaly_zoo.progress import AUDIT
+from anomaly_zoo.projection import pca_map
 from anomaly_zoo.ratings import read_events
 from anomaly_zoo.ui.explorer import Explorer
 
@@ -146,15 +148,18 @@ def test_a_rating_in_another_cell_is_shown(tool: Explorer) -> None:
     assert first not in {item["id"] for item in tool.viewer.queue}
 
 
-def test_a_model_that_fails_keeps_the_ratings_and_says_so(tmp_path: Path) -> None:
+def test_a_model_that_fails_keeps_the_ratings_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trouble = threading.Event()
 
-    def rule(posterior: az.Posterior, *, best_f: float, rng: np.random.Generator) -> np.ndarray:
+    def failing(*given: Any) -> Any:
         if trouble.is_set():
             raise RuntimeError("out of ideas")
-        return posterior.mean
+        return weigh(*given)
 
-    tool = az.explore(session(tmp_path, acquisition=rule))
+    monkeypatch.setattr("anomaly_zoo.session.weigh", failing)
+    tool = az.explore(session(tmp_path))
     until(lambda: tool.header.level == "ready")
     queue = tool.viewer.queue
     trouble.set()
@@ -167,6 +172,30 @@ def test_a_model_that_fails_keeps_the_ratings_and_says_so(tmp_path: Path) -> Non
     act(tool, "rate", queue[1]["id"], "u", score=1)
     until(lambda: tool.header.level == "ready" and tool.header.n_rated == 2)
     tool.close()
+
+
+def test_how_far_a_long_update_is_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomaly_zoo.ui.explorer.PATIENCE", 0.0)
+    tool = az.explore(session())
+    said: list[str] = []
+    tool.header.observe(lambda change: said.append(change["new"]), "status")
+    settled(tool)
+    act(tool, "rate", tool.viewer.queue[0]["id"], "t", score=5)
+    until(lambda: tool.header.level == "ready" and tool.header.n_rated == 1)
+    assert "updating model… 100%" in said and said[-1] == "ready"
+    tool.close()
+
+
+def test_the_column_of_the_galaxy_on_the_screen_is_prepared(tool: Explorer) -> None:
+    for id_str in tool.session.next(21):
+        tool.session.rate(id_str, int(id_str[1:]) % 6)
+    for turn in range(3):
+        settled(tool)
+        shown = tool.viewer.queue[0]["id"]
+        tool.viewer.shown = shown
+        row = tool.session.representation.row(shown)
+        until(lambda row=row: tool.session._pool._prepared == row)
+        act(tool, "rate", shown, f"t{turn}", score=turn)
 
 
 def test_the_gallery_and_its_tabs(tool: Explorer) -> None:
@@ -213,9 +242,8 @@ def test_the_map_is_coloured_as_asked(tool: Explorer) -> None:
 
 
 def test_the_umap_takes_the_place_of_the_pca_and_is_kept(tool: Explorer, cache: Path) -> None:
-    before = tool.map.xy
     until(lambda: tool.map.bar.about == "UMAP", 120)
-    assert not np.array_equal(tool.map.xy, before)
+    assert not np.array_equal(tool.map.xy, pca_map(tool.session.space.X))
     [kept] = cache.glob(f"umap-{tool.session.space.hash}-*.npy")
     again = az.explore(tool.session)
     until(lambda: again.map.bar.about == "UMAP", 5)

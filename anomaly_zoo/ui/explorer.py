@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ SHOWN = 24
 """Galaxies in a row of the gallery."""
 MARKED = 8
 """Neighbours ringed on the map."""
+PATIENCE = 1.0
+"""Seconds after which is said how far an update of the model is."""
 BEHIND = 60
 """How far back the arrow keys reach."""
 FORMATS = ("csv", "parquet", "ecsv", "fits", "vot")
@@ -63,10 +66,9 @@ def explore(session: Session) -> Explorer:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """All that the views show of one State, prepared away from the desk."""
+    """What the views show of one State beside the queue, prepared away from the desk."""
 
     state: State
-    queue: list[dict[str, Any]]
     gallery: list[dict[str, Any]]
     about: str
     near: np.ndarray
@@ -80,8 +82,9 @@ class Explorer:
 
     One thread, the desk, owns the views: whatever the browser sends and whatever is to be shown is
     done there in order, so the tool lives on while a cell of the notebook runs. Another thread fits
-    the model: it takes the log as it stands, prepares a Frame, hands it to the desk, and looks
-    whether there is more to do.
+    the model: it takes the log as it stands, hands what to look at next to the desk and then a
+    Frame for the other views, prepares for the rating of the galaxy on the screen, and drops that
+    as soon as there is more to do.
     """
 
     def __init__(self, session: Session) -> None:
@@ -89,7 +92,8 @@ class Explorer:
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-desk")
         self._drawn: State | None = None
         self._troubles: dict[str, str] = {}
-        self._ranks: tuple[State, np.ndarray] | None = None
+        self._led: State | None = None
+        self._since = 0.0
         self._closed = threading.Event()
         self._wake = threading.Event()
         catalog = session.catalog
@@ -188,24 +192,38 @@ class Explorer:
             self._wake.clear()
             if self._closed.is_set():
                 return
+            self._since = time.monotonic()
             try:
-                frame = self._prepare(self.session.state)
+                state = self.session.update(self._far, self._closed.is_set)
+                if state is not self._led:
+                    self._soon(self.lead, state, self._queue(state))
+                    self._led = state
+                self._soon(self.show, self._prepare(state))
+                if shown := self.viewer.shown:
+                    self.session.prepare(shown, self._wake.is_set)
+            except InterruptedError:
+                continue  # there is something new to do
             except Exception as error:
                 trouble = f"model not updated, your ratings are kept: {error}"
                 self._soon(self._report, "model", trouble)
-            else:
-                self._soon(self.show, frame)
 
     def _update(self) -> None:
         self._wake.set()
 
-    def _report(self, part: str, trouble: str = "") -> None:
+    def _far(self, share: float) -> None:
+        """Say how far the model is, four times a second, when it takes longer than one."""
+        now = time.monotonic()
+        if now - self._since > PATIENCE:
+            self._since = now - PATIENCE + 0.25
+            self._soon(self._report, "model", "", f"updating model… {share:.0%}")
+
+    def _report(self, part: str, trouble: str = "", busy: str = "updating model…") -> None:
         """Note what is wrong with a part (nothing, when empty) and bring the status up to date."""
         self._troubles.pop(part, None)
         if trouble:
             self._troubles[part] = trouble
         current = self._drawn is not None and self._drawn.n_events == len(self.session.log.events)
-        level, status = ("ready", "ready") if current else ("busy", "updating model…")
+        level, status = ("ready", "ready") if current else ("busy", busy)
         if self._troubles:
             level, status = "error", next(iter(self._troubles.values()))
         self.header.level, self.header.status = level, status
@@ -236,23 +254,25 @@ class Explorer:
             "score": event.score,
         }
 
+    def _queue(self, state: State) -> list[dict[str, Any]]:
+        """What to look at next, first of all."""
+        picks = self.session.picks(AHEAD, state)
+        return [self._item(self._row(pick.id_str), state, pick.reason) for pick in picks]
+
     def _prepare(self, state: State) -> Frame:
         """Everything slow about showing a State; runs on the worker thread."""
-        picks = self.session.picks(AHEAD, state)
-        queue = [self._item(self._row(p.id_str), state, p.reason) for p in picks]
         shown = self.viewer.shown
         near = np.array([], dtype=int)
         if shown:
-            X = self.session.space.X
-            row = self._row(shown)
-            near = nearest(X, X[row], min(SHOWN + 1, len(X))).rows
+            space, row = self.session.space, self._row(shown)
+            [query] = space.take(np.array([row]))
+            near = nearest(space, query, min(SHOWN + 1, len(space))).rows
             near = near[near != row][:SHOWN]
         rows, about = self._gallery_rows(state, shown, near)
         gallery = [self._item(int(row), state, "chosen in the gallery") for row in rows]
         expected = float(state.p_interesting.mean())
         progress = self.session.progress(state)
-        colouring = self._colouring(state)
-        return Frame(state, queue, gallery, about, near, colouring, expected, progress)
+        return Frame(state, gallery, about, near, self._colouring(state), expected, progress)
 
     def _gallery_rows(self, state: State, shown: str, near: np.ndarray) -> tuple[np.ndarray, str]:
         if self.gallery.tab == "near":
@@ -267,20 +287,23 @@ class Explorer:
     def _colouring(self, state: State) -> Colouring:
         posterior, name = state.posterior, self.map.bar.colour
         if name == "interest":
-            high = float(np.clip(np.quantile(posterior.mean, 0.999), 1.0, 5.0))
+            high = float(np.clip(np.quantile(_some(posterior.mean), 0.999), 1.0, 5.0))
             return Colouring(name, posterior.mean, 0.0, high)
         if name == "uncertainty":
-            low, high = np.quantile(posterior.std, [0.001, 0.999])
+            low, high = np.quantile(_some(posterior.std), [0.001, 0.999])
             return Colouring(name, posterior.std, float(low), max(float(high), float(low) + 0.1))
         return Colouring(name, None, 0.0, 1.0)
 
+    def lead(self, state: State, queue: list[dict[str, Any]]) -> None:
+        """Show what a State chose, before everything else; runs on the desk."""
+        self.viewer.queue = queue
+        self.viewer.done = not queue
+        self.map.mark("rated", state.rated, state.scores)
+
     def show(self, frame: Frame) -> None:
-        """Bring the views up to a Frame; runs on the desk."""
+        """Bring the other views up to a Frame; runs on the desk."""
         state, last = frame.state, self._drawn
         if last is not state:
-            self.viewer.queue = frame.queue
-            self.viewer.done = not frame.queue
-            self.map.mark("rated", state.rated, state.scores)
             self.curve.expected = frame.rate_expected
             self.outlook.advice = frame.progress.advice
             self.outlook.facts = facts(frame.progress)
@@ -309,11 +332,9 @@ class Explorer:
         }
 
     def _rank(self, mean: float, state: State) -> int:
-        ranks = self._ranks  # the desk and the worker both come here
-        if ranks is None or ranks[0] is not state:
-            ranks = self._ranks = state, np.sort(state.posterior.mean[~state.artefact])
-        means = ranks[1]
-        return len(means) - int(np.searchsorted(means, np.float32(mean), side="right")) + 1
+        means, value = state.posterior.mean, np.float32(mean)
+        hidden = means[state.hidden] > value
+        return int(np.count_nonzero(means > value)) - int(np.count_nonzero(hidden)) + 1
 
     def _row(self, id_str: str) -> int:
         return self.session.representation.row(id_str)
@@ -456,6 +477,11 @@ def facts(progress: Progress) -> list[dict[str, str]]:
             }
         )
     return said
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    """An even sample of at most 100,000: quantiles for colours need no more."""
+    return values[:: 1 + len(values) // 100_000]
 
 
 def _read_map(file: Path, n: int) -> np.ndarray | None:
