@@ -16,7 +16,8 @@ not fit --seconds or --megabytes.
 
 Each size, number of ratings and peer has a process of its own. Its memory is what it holds itself
 (RssAnon, watched from outside; Linux only), so pages of the mapped survey do not count; that of the
-process with all libraries loaded is taken off.
+process with all libraries loaded is taken off. Times mean something where nothing else is at work:
+the load at the start is said.
 """
 
 from __future__ import annotations
