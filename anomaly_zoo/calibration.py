@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from anomaly_zoo.posterior import INTERESTING, Posterior
+from anomaly_zoo.highest import highest
+from anomaly_zoo.posterior import INTERESTING
 
 Z90 = 1.6448536269514722
 """Nine tenths of a Gaussian lie within so many standard deviations."""
@@ -22,6 +24,7 @@ _WIDTHS = np.geomspace(0.2, 4.0, 25)
 _THRESHOLD, _WIDTH = (3.5, 0.5), (0.7, 0.7)
 _BEST = 50  # place of the last of the best
 _LAG = 1.6  # what the argument of the probit loses from there to the ordinary object
+_SAMPLE = 200_000
 _EVEN = 0.3  # score units: an ordinary object so near to the best is nearly as good
 
 
@@ -44,36 +47,58 @@ class Calibration:
     threshold: float
     width: float
 
-    def p_interesting(self, posterior: Posterior, open_: np.ndarray) -> np.ndarray:
+    def p_interesting(self, mean: np.ndarray, std: np.ndarray, left: Left) -> np.ndarray:
         """The (n,) float32 probability that a rating of each object is at least 4.
 
-        open_ : (n,) True for the objects that may still be shown.
+        mean, std : (n,) float32, of the posterior; left : of those that may still be shown.
 
         What was looked at was picked as the best there was, so its ratings say what the best are
         worth. Of the other objects, which nobody picks, there are so many that their sum would be
         far too high if they were worth as much as a best one of equal interest and std. The
-        argument of Phi is lowered by 1.6 sqrt(lag) for them, where lag is 0 for the 50th highest
-        interest of those left (the twentieth part of fewer than 1,000) and all above it, and about
-        1 for their median: (bar - interest) / (bar - median + 0.3). The form and its numbers were
+        argument of Phi is lowered by 1.6 sqrt(lag) for them, where lag is 0 for the best and about
+        1 for the ordinary: (bar - interest) / (bar - median + 0.3). The form and its numbers were
         measured: with them the sum over what is left is what was left, in the geometric mean of
         searches for 20 rare kinds (tests/benchmarks/remaining.py), and what is looked at is as
         well calibrated as without.
 
-        >>> belief = Posterior([0.2] * 95 + [3.0] * 5, [1.0] * 100)
-        >>> p = Calibration(0.3, 3.0, 1.0).p_interesting(belief, np.full(100, True))
+        >>> mean, std = np.float32([0.2] * 95 + [3.0] * 5), np.ones(100, dtype=np.float32)
+        >>> left = Left.of(mean, np.full(100, True))
+        >>> p = Calibration(0.3, 3.0, 1.0).p_interesting(mean, std, left)
         >>> float(p[-1]), round(float(p[0]), 4)
         (0.5, 0.0002)
         """
-        spread = np.hypot(posterior.std, np.float32(self.width))
-        z = (posterior.mean - np.float32(self.threshold)) / spread
-        left = posterior.mean[open_]
-        if len(left):
-            best, half = min(_BEST, math.ceil(len(left) / 20)), (len(left) + 1) // 2
-            left.partition((len(left) - half, len(left) - best))
-            bar, middle = left[len(left) - best], left[len(left) - half]
-            lag = np.maximum(bar - posterior.mean, 0) / (bar - middle + np.float32(_EVEN))
-            z -= np.float32(_LAG) * np.sqrt(lag)
+        z = (mean - np.float32(self.threshold)) / np.hypot(std, np.float32(self.width))
+        lag = np.maximum(np.float32(left.bar) - mean, 0)
+        lag *= np.float32(1 / (left.bar - left.median + _EVEN))
+        z -= np.float32(_LAG) * np.sqrt(lag)
         return ndtr(z).astype(np.float32, copy=False)
+
+
+class Left(NamedTuple):
+    """How the objects that may still be shown stand.
+
+    bar : the 50th highest interest of them, of fewer than 1,000 that of the twentieth part.
+    median : the median interest; of more than 200,000 that of an even sample of so many.
+    """
+
+    bar: float
+    median: float
+
+    @classmethod
+    def of(cls, mean: np.ndarray, open_: np.ndarray) -> Left:
+        """Measure the interest (n,) of those that are open (n,); where none is, all are the best.
+
+        >>> Left.of(np.arange(1001.0), np.arange(1001) < 1000)
+        Left(bar=950.0, median=499.5)
+        """
+        n = int(np.count_nonzero(open_))
+        if not n:
+            return cls(float(mean.min()), float(mean.min()))
+        place = min(_BEST, math.ceil(n / 20))
+        bar = mean[highest(mean, place, open_)[-1]]
+        step = 1 + len(mean) // _SAMPLE
+        some = mean[::step][open_[::step]]
+        return cls(float(bar), float(np.median(some)) if len(some) else float(bar))
 
 
 def calibrate(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomaly_zoo.acquisition import expected_improvement
+from anomaly_zoo.highest import highest
 from anomaly_zoo.posterior import INTERESTING, Posterior
 from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.representation import Representation
-from anomaly_zoo.shortlist import Rule, highest, shortlist, utility
+from anomaly_zoo.shortlist import Rule, shortlist, utility
 from anomaly_zoo.start import Exploration, alike
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from anomaly_zoo.interest import Hypothesis, InterestModel, mix
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.process import Scorer
 from anomaly_zoo.representation import Representation
-from anomaly_zoo.sweep import Job, everywhere, sweep
+from anomaly_zoo.sweep import BLOCK, Job, everywhere, sweep
 
 STEPS = 10
 """After so many ratings more, one at a time, everything is computed anew: float32 drifts."""
-_CHUNK = _PART = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,8 +197,8 @@ class Pool:
         )
 
         def move(first: int) -> None:
-            rows = slice(first, first + _CHUNK)
-            moved = np.empty(min(_CHUNK, n - first), dtype=np.float32)
+            rows = slice(first, first + BLOCK)
+            moved = np.empty(min(BLOCK, n - first), dtype=np.float32)
             for *arrays, gain, shrinkage, floor in parts:
                 m, variance, c = (array[rows] for array in arrays)
                 np.multiply(c, gain, out=moved)
@@ -211,7 +210,7 @@ class Pool:
             means, variances = ([part[i][rows] for part in parts] for i in (0, 1))
             mix(shares, means, variances, mean[rows], std[rows])
 
-        everywhere(move, n, _CHUNK)
+        everywhere(move, n)
         return model.extended(x, scores), Posterior(mean, std, model.noise)
 
     def _sweep(
@@ -222,7 +221,7 @@ class Pool:
         cancelled: Callable[[], bool] | None,
     ) -> None:
         n = len(self.space)
-        parts = self.space.parts(1 + n // _PART)
+        parts = self.space.parts(1 + n // BLOCK)
         sweep([part.batches for part in parts], n, begin, width, progress, cancelled)
 
 

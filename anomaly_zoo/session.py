@@ -19,7 +19,7 @@ import pandas as pd
 import anomaly_zoo
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
-from anomaly_zoo.calibration import Calibration, calibrate
+from anomaly_zoo.calibration import Calibration, Left, calibrate
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.choice import GOALS, Choice
 from anomaly_zoo.encoders.protocol import Encoder, label
@@ -38,6 +38,7 @@ from anomaly_zoo.ratings import (
     read_events,
 )
 from anomaly_zoo.representation import Representation
+from anomaly_zoo.sweep import BLOCK, everywhere
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,8 @@ class State:
     posterior: Posterior
     calibration: Calibration
     """What the ratings so far say about the worth of the posterior's own spread."""
-    p_interesting: np.ndarray
-    """(n,) float32, the probability that a rating is at least 4; its sum over the objects that are
-    left is how many of them may be interesting."""
+    left: Left
+    """How the interest of the objects that may be shown stands."""
     best_f: float
     """What an object is to improve on: the posterior mean of the 50th of the unrated ("many"), or
     the highest among the rated ("best")."""
@@ -83,6 +83,31 @@ class State:
     """What the posterior comes from."""
     seen: np.ndarray
     """Rows of all objects that were rated, skipped or flagged."""
+
+    @cached_property
+    def p_interesting(self) -> np.ndarray:
+        """(n,) float32, the probability that a rating is at least 4; its sum over the objects that
+        are left is how many of them may be interesting. Computed when it is first asked for."""
+        p = np.empty(len(self.posterior), dtype=np.float32)
+
+        def work(first: int) -> None:
+            rows = slice(first, first + BLOCK)
+            mean, std = self.posterior.mean[rows], self.posterior.std[rows]
+            p[rows] = self.calibration.p_interesting(mean, std, self.left)
+
+        everywhere(work, len(p))
+        p.flags.writeable = False
+        return p
+
+    def foretold(self, row: int) -> dict[str, Any]:
+        """What is expected of a rating of one object, for the log."""
+        mean, std = self.posterior.mean[row : row + 1], self.posterior.std[row : row + 1]
+        return {
+            "interest": float(mean[0]),
+            "interest_std": float(std[0]),
+            "noise": self.calibration.noise,
+            "p_interesting": float(self.calibration.p_interesting(mean, std, self.left)[0]),
+        }
 
     @cached_property
     def hidden(self) -> np.ndarray:
@@ -236,9 +261,8 @@ class Session:
             hypotheses = self._hypotheses(rated, scores)
             model, posterior = self._pool.believe(rated, scores, hypotheses, progress, cancelled)
         calibration = _calibration(events, mean_scores, posterior.noise)
-        p_interesting = calibration.p_interesting(posterior, open_)
         best_f = self._choice.best_f(posterior.mean, rated, open_)
-        for array in (rated, scores, artefact, p_artefact, p_interesting, open_, seen):
+        for array in (rated, scores, artefact, p_artefact, open_, seen):
             array.flags.writeable = False
         return State(
             n_events=len(events),
@@ -249,7 +273,7 @@ class Session:
             p_artefact=p_artefact,
             posterior=posterior,
             calibration=calibration,
-            p_interesting=p_interesting,
+            left=Left.of(posterior.mean, open_),
             best_f=best_f,
             open=open_,
             model=model,
@@ -393,10 +417,7 @@ class Session:
                 id_str,
                 score,
                 self.rater,
-                interest=float(known.posterior.mean[row]) if known else None,
-                interest_std=float(known.posterior.std[row]) if known else None,
-                noise=known.calibration.noise if known else None,
-                p_interesting=float(known.p_interesting[row]) if known else None,
+                **(known.foretold(row) if known else {}),
                 reason=reason,
                 undoes=undoes,
                 token=token,

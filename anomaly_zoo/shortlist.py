@@ -8,31 +8,13 @@ from functools import partial
 import numpy as np
 
 from anomaly_zoo.acquisition import RISING
+from anomaly_zoo.highest import SMALL, STRIDE, highest
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.sweep import everywhere
 
 Rule = Callable[..., np.ndarray]
-SMALL = 65_536
-"""Up to so many objects every one is evaluated."""
-_STRIDE = 128
 _STEPS = 256
 _CHUNK = 65_536
-
-
-def highest(values: np.ndarray, k: int, open_: np.ndarray) -> np.ndarray:
-    """The rows (at most k) of the highest of values (n,) where `open_` (n,), best first.
-
-    Ties go to the lower row; what is not finite is never among them. The k-th highest of some of
-    the values is never above the k-th highest of all: what lies below it is left out unsorted.
-
-    >>> highest(np.array([1.0, 3.0, -np.inf, 3.0]), 3, np.ones(4, dtype=bool))
-    array([1, 3, 0])
-    """
-    rows = _at_least(values, _kth(values, k, open_))
-    rows = rows[open_[rows] & np.isfinite(values[rows])]
-    if len(rows) > k > 0:
-        rows = rows[values[rows] >= np.partition(values[rows], -k)[-k]]
-    return rows[np.argsort(-values[rows], kind="stable")][: max(k, 0)]
 
 
 def shortlist(
@@ -61,7 +43,7 @@ def shortlist(
     if n <= SMALL or not rises(rule):
         return highest(utility(rule, posterior, best_f, rng), k, open_)
     evaluate = partial(_some, rule, posterior, best_f, rng)
-    some = np.arange(0, n, _STRIDE)
+    some = np.arange(0, n, STRIDE)
     some = some[open_[some]]
     if len(some) < k:
         return highest(utility(rule, posterior, best_f, rng), k, open_)
@@ -131,17 +113,3 @@ def _least_means(
         short = utility(rule, belief, best_f, rng) < least
         low, high = np.where(short, middle, low), np.where(short, high, middle)
     return (low - 1e-5 * (1 + np.abs(low))).astype(np.float32)
-
-
-def _kth(values: np.ndarray, k: int, open_: np.ndarray) -> float:
-    """A number that the k-th highest of the values reaches at least."""
-    if len(values) <= SMALL or k < 1:
-        return -np.inf
-    some = values[::_STRIDE][open_[::_STRIDE]]
-    return float(np.partition(some, -k)[-k]) if len(some) >= k else -np.inf
-
-
-def _at_least(values: np.ndarray, least: float) -> np.ndarray:
-    if not np.isfinite(least):
-        return np.arange(len(values))
-    return np.flatnonzero(values >= least)

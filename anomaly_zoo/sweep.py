@@ -15,6 +15,8 @@ T = TypeVar("T")
 Job = Callable[[int, np.ndarray], None]
 Source = Callable[[int], Iterator[tuple[int, np.ndarray]]]
 """From a size to (first row, block) pairs of at most so many rows: `Part.batches`."""
+BLOCK = 65_536
+"""Rows of a piece of what is done everywhere."""
 _LARGEST, _SMALLEST = 16_384, 2_048
 
 
@@ -96,7 +98,7 @@ def rows_of(X: np.ndarray, first: int = 0, last: int | None = None) -> Source:
     return batches
 
 
-def everywhere(work: Callable[[int], T], n: int, step: int = 65_536) -> list[T]:
+def everywhere(work: Callable[[int], T], n: int, step: int = BLOCK) -> list[T]:
     """`work(first)` for the first row of every `step` of n, in order, on a worker a core where
     there are enough of them.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 import anomaly_zoo as az
-from anomaly_zoo.calibration import Calibration, calibrate
+from anomaly_zoo.calibration import Calibration, Left, calibrate
 from anomaly_zoo.posterior import Posterior
 
 
@@ -43,16 +43,20 @@ def test_the_last_looks_say_how_wide_the_next_interval_is() -> None:
     assert early.noise > 1 > 0.3 > late.noise
 
 
+def chances(ready: Calibration, belief: Posterior, open_: np.ndarray) -> np.ndarray:
+    return ready.p_interesting(belief.mean, belief.std, Left.of(belief.mean, open_))
+
+
 @pytest.mark.parametrize(("kind", "noise"), [("all or nothing", 0.3), ("graded", 0.5)])
 def test_probabilities_are_the_frequencies_of_a_taste(kind: str, noise: float) -> None:
     ready = calibrate(*taste(300, 0, kind), noise=noise)
     interest, std, score = taste(20_000, 1, kind)
-    p = ready.p_interesting(Posterior(interest, std), np.full(len(std), False))
+    p = chances(ready, Posterior(interest, std), np.full(len(std), False))
     for low in (0.1, 0.3, 0.5, 0.7):
         there = (p >= low) & (p < low + 0.2)
         assert abs((score[there] >= 4).mean() - p[there].mean()) < 0.08
     if kind == "all or nothing":
-        gaussian = Posterior(interest, std, noise).probability_above(4.0)
+        gaussian = ndtr((interest - 4.0) / np.hypot(std, noise))
         error = [np.square(q - (score >= 4)).mean() for q in (p, gaussian)]
         assert error[0] < 0.9 * error[1]
 
@@ -70,7 +74,7 @@ def test_it_never_needs_a_negative_noise_and_keeps_the_order() -> None:
     sure = calibrate(np.full(500, 2.0), np.full(500, 2.0), np.full(500, 2.0), noise=0.3)
     assert 0 <= sure.noise < 0.3
     belief = Posterior([0.0, 3.5, 5.0], [0.5, 0.5, 0.5])
-    p = Calibration(0.3, 3.5, 0.7).p_interesting(belief, np.full(3, False))
+    p = chances(Calibration(0.3, 3.5, 0.7), belief, np.full(3, False))
     assert p.tolist() == pytest.approx([*ndtr(np.array([-3.5, 0, 1.5]) / np.hypot(0.5, 0.7))])
     assert p.dtype == np.float32
 
@@ -79,8 +83,8 @@ def test_the_many_that_nobody_picks_are_worth_less_than_the_best_of_equal_intere
     rng = np.random.default_rng(0)
     mean, std = rng.gamma(0.5, 0.6, 5000), np.full(5000, 1.5)
     ready, belief = Calibration(0.3, 2.6, 1.0), Posterior(mean, std)
-    plain = ready.p_interesting(belief, np.full(5000, False))
-    p = ready.p_interesting(belief, np.full(5000, True))
+    plain = chances(ready, belief, np.full(5000, False))
+    p = chances(ready, belief, np.full(5000, True))
     order = np.argsort(mean)
     assert (np.diff(p[order]) >= 0).all(), "the order is that of the interest"
     np.testing.assert_array_equal(p[order[-50:]], plain[order[-50:]])
@@ -88,7 +92,7 @@ def test_the_many_that_nobody_picks_are_worth_less_than_the_best_of_equal_intere
     assert p.sum() < 0.25 * plain.sum(), "the many are what inflates the sum"
     few = np.zeros(5000, dtype=bool)
     few[order[-200:]] = True
-    assert (ready.p_interesting(belief, few)[order[:-200]] < plain[order[:-200]]).all()
+    assert (chances(ready, belief, few)[order[:-200]] < plain[order[:-200]]).all()
 
 
 @given(
@@ -104,7 +108,7 @@ def test_any_ratings_and_any_pool_give_probabilities(
     score = rng.choice(scores, n)
     ready = calibrate(rng.uniform(-1, 6, n), rng.uniform(0.01, 3, n), score, noise=0.3)
     mean = np.zeros(size) if even else rng.normal(0, 2, size)
-    p = ready.p_interesting(Posterior(mean, np.full(size, 1.0)), rng.random(size) < 0.9)
+    p = chances(ready, Posterior(mean, np.full(size, 1.0)), rng.random(size) < 0.9)
     assert p.dtype == np.float32 and (p >= 0).all() and (p <= 1).all()
     if even:
         assert np.ptp(p) == 0, "where nothing can be told apart, all are worth the same"

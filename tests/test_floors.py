@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ids", "cache", "tables", "threads", "deep_field"),
     ("simulate", "scan"),
-    ("posterior", "geometry", "cutouts", "encoders", "stored", "sweep"),
+    ("posterior", "geometry", "cutouts", "encoders", "stored", "sweep", "highest"),
     ("representation", "catalog", "ratings", "process", "calibration"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
     ("ranking", "progress", "sources", "parts", "pool", "shortlist"),

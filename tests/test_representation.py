@@ -297,7 +297,8 @@ def test_values_that_are_not_finite(bad: float, monkeypatch: pytest.MonkeyPatch)
     values = np.zeros((50, 3))
     values[[3, 6, 7, 20, 49], [0, 1, 2, 0, 1]] = bad
     ids = [f"J{n}" for n in range(50)]
-    reason = r"5 of 50 objects have values that are NaN, infinite or too large.*'J3', 'J6', 'J7'; .* in feature 0 "
+    reason = "5 of 50 objects have values that are NaN, infinite or too large.*"
+    reason += "'J3', 'J6', 'J7'; .* in feature 0 "
     with pytest.raises(ValueError, match=reason):
         Representation(ids, values)
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from anomaly_zoo import acquisition as rules
+from anomaly_zoo import highest as high
 from anomaly_zoo import shortlist as short
+from anomaly_zoo.highest import highest
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.shortlist import highest, rises, shortlist, utility
+from anomaly_zoo.shortlist import rises, shortlist, utility
 
 N = 20_000
 RULES = [
@@ -29,6 +31,7 @@ RULES = [
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty thousand count as many, and are cut into pieces."""
     monkeypatch.setattr(short, "SMALL", 1000)
+    monkeypatch.setattr(high, "SMALL", 1000)
     monkeypatch.setattr(short, "_CHUNK", 3000)
 
 

@@ -16,13 +16,13 @@ import ipywidgets
 import numpy as np
 
 from anomaly_zoo.cache import cache_folder
+from anomaly_zoo.highest import highest
 from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
 from anomaly_zoo.ratings import Event, live
 from anomaly_zoo.session import Session, State
-from anomaly_zoo.shortlist import highest
 from anomaly_zoo.tables import replacing
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap
