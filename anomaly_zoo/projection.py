@@ -16,6 +16,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Protocol
@@ -28,7 +29,8 @@ from anomaly_zoo.threads import cores, each
 SAMPLE = 50_000  # objects that UMAP itself is fitted on
 _NEIGHBOURS = 15
 _ANCHORS = 5  # sample points that place each of the other objects
-_BLOCK = 32_768
+_BLOCK = 8_192  # objects at a time; a product of more would wait for threads
+_PLACED = 32_768  # the same where they are placed
 _GROUP = 200  # landmarks that lie together, on average
 _SEARCHED = 16  # groups around an object that are searched for its nearest
 
@@ -162,7 +164,7 @@ def _mapped(
     chosen = np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
     layout = umap.fit(_finite(source.take(chosen)))
     positions = np.empty((n, 2), dtype=np.float32)
-    for first, block in source.batches(_BLOCK):
+    for first, block in source.batches(_PLACED):
         positions[first : first + len(block)] = umap.place(_finite(block))
         if progress is not None:
             progress((first + len(block)) / n)
@@ -181,21 +183,25 @@ class _Umap:
         self._layout = _fit_umap(sample, np.random.default_rng(self._seed))
         self._centre = sample.mean(axis=0)
         self._landmarks = sample - self._centre
-        self._nearest = _search(self._landmarks)
         return self._layout
+
+    @cached_property
+    def _nearest(self) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        return _search(self._landmarks)
 
     def place(self, objects: np.ndarray) -> np.ndarray:
         """Positions (b, 2) of objects (b, d): means of their nearest landmarks' positions."""
+        nearest = self._nearest
         parts = np.array_split(objects - self._centre, cores())
-        return np.concatenate(each(self._place_some, parts, size=len(self._landmarks)))
+        found = each(lambda some: self._between(*nearest(some)), parts, len(self._landmarks))
+        return np.concatenate(found)
 
-    def _place_some(self, objects: np.ndarray) -> np.ndarray:
-        nearest, distances = self._nearest(objects)
+    def _between(self, rows: np.ndarray, distances: np.ndarray) -> np.ndarray:
         # An object on top of a landmark goes on top of it on the map, too.
         smallest = np.maximum(distances.min(axis=1, keepdims=True), 1e-12)
         weights = smallest / np.maximum(distances, smallest)
         weights /= weights.sum(axis=1, keepdims=True)
-        return np.asarray(np.einsum("nk,nkc->nc", weights, self._layout[nearest]), np.float32)
+        return np.asarray(np.einsum("nk,nkc->nc", weights, self._layout[rows]), np.float32)
 
 
 class _Apart:

@@ -116,7 +116,7 @@ def test_umap_of_duplicates():
 
 def test_umap_places_objects_beyond_the_sample(monkeypatch):
     monkeypatch.setattr(projection, "SAMPLE", 300)
-    monkeypatch.setattr(projection, "_BLOCK", 130)
+    monkeypatch.setattr(projection, "_PLACED", 130)
     X, labels = clusters(900)
     X[899] = X[0]
     positions = umap_map(X, seed=1)
@@ -127,7 +127,7 @@ def test_umap_places_objects_beyond_the_sample(monkeypatch):
 
 def test_a_process_of_its_own_gives_the_same_map(tmp_path, monkeypatch):
     monkeypatch.setattr(projection, "SAMPLE", 60)
-    monkeypatch.setattr(projection, "_BLOCK", 40)
+    monkeypatch.setattr(projection, "_PLACED", 40)
     np.save(tmp_path / "X.npy", clusters(150)[0].astype(np.float16))
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
     shares = []

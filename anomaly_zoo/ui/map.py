@@ -77,8 +77,8 @@ class GalaxyMap:
     """Objects at xy (n, 2), coloured; painted on a thread of its own, the newest wish wins.
 
     `soon(function, *args)` has the thread that owns the views call the function; `on_tap` gets the
-    row that was tapped. Holds up to 12 bytes an object besides xy, and 20 more for a moment while
-    it sorts them into cells, after the first view is painted.
+    row that was tapped. Holds 8 bytes an object besides xy, and for a moment 4 more, while it sorts
+    the objects into cells after the first view is painted.
     """
 
     def __init__(
