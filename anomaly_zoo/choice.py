@@ -13,6 +13,7 @@ from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.representation import Representation
 from anomaly_zoo.shortlist import Rule, shortlist, utility
 from anomaly_zoo.start import Exploration, alike
+from anomaly_zoo.threads import one_thread
 
 if TYPE_CHECKING:
     from anomaly_zoo.session import State
@@ -25,6 +26,7 @@ BAR = 50
 PROMISING = 1.0
 """Expected interest below which every second look is a bold one."""
 _CANDIDATES = 100
+_FEW = 16  # for one look: those that rounding might put in another order
 
 
 class Choice:
@@ -116,11 +118,12 @@ class Choice:
 
     def _shortlist(self, n: int, state: State) -> np.ndarray:
         """The rows that n looks may go to: the most useful ones, and the boldest."""
-        count = max(_CANDIDATES, 2 * n)
+        count = max(_CANDIDATES, 2 * n) if n > 1 else _FEW
         rng = np.random.default_rng([self._seed, state.n_events])
         belief, open_ = state.posterior, state.open
         rows = shortlist(self._rule, belief, state.best_f, rng, open_, count)
-        if self._alternates and len(state.rated):
+        dull = len(rows) and state.posterior.mean[rows[0]] < PROMISING
+        if self._alternates and len(state.rated) and (n > 1 or dull):
             bold = shortlist(expected_improvement, belief, _best_rated(state), rng, open_, count)
             rows = np.concatenate([rows, bold])
         return rows
@@ -167,7 +170,8 @@ class Candidates:
         rows = np.concatenate([np.array(taken, dtype=int), rows])
         self._rows = np.unique(rows)  # sorted: ties go to the lower row
         self._left = state.open[self._rows]
-        self._mean, self._covariance = state.model.moments(space.take(self._rows))
+        with one_thread():
+            self._mean, self._covariance = state.model.moments(space.take(self._rows))
         self._noise = state.posterior.noise
         for row in taken:
             self.take(row)

@@ -12,6 +12,7 @@ from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.process import Scorer
 from anomaly_zoo.representation import Representation
 from anomaly_zoo.sweep import BLOCK, Job, everywhere, sweep
+from anomaly_zoo.threads import one_thread
 
 STEPS = 10
 """After so many ratings more, one at a time, everything is computed anew: float32 drifts."""
@@ -77,14 +78,14 @@ class Pool:
         if (model := self._followed(rows, scores, hypotheses)) is not None:
             while (known := len(self._rows)) < len(rows):
                 column = self._column_of(int(rows[known]), model, cancelled)
-                model, belief = self._step(model, column, scores[: known + 1])
+                with one_thread():
+                    model, belief = self._step(model, column, scores[: known + 1])
                 self._rows, self._scores = rows[: known + 1], scores[: known + 1]
                 self._steps += 1
                 self._model, self._column = model, None
             return model, belief
-        self._model = None
         model = InterestModel.condition(self.space.take(rows), scores, hypotheses)
-        belief = self._refresh(model, progress, cancelled)
+        belief = self.refresh(model, progress, cancelled)
         self._rows, self._scores, self._steps, self._model = rows, scores, 0, model
         return model, belief
 
@@ -118,16 +119,17 @@ class Pool:
             return None
         return model
 
-    def _refresh(
+    def refresh(
         self,
         model: InterestModel,
-        progress: Callable[[float], None] | None,
-        cancelled: Callable[[], bool] | None,
+        progress: Callable[[float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Posterior:
+        """What a model believes of all n objects, in one sweep."""
+        self._model = self._column = None
         n, h = len(self.space), len(model.processes)
         self._means = _arrays(self._means, n, h)
         self._variances = _arrays(self._variances, n, h)
-        self._column = None
         mean, std = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
         shares = model.shares
 

@@ -119,29 +119,30 @@ class GaussianProcess:
         """
         n, axes = len(self.rated), self.axes.astype(np.float64)
         z = (x[: len(axes)] - self.centre.astype(np.float64)) * axes
-        rated = np.vstack([self.rated, z])
-        points = torch.from_numpy(rated)
-        k = covariance_(squared_distances(points[:-1], points[-1:]), self.hyper).numpy()[:, 0]
-        white = self.whiten @ k
-        own = self.hyper.outputscale + self.hyper.noise - white @ white
-        whiten = np.zeros((n + 1, n + 1))
-        whiten[:n, :n] = self.whiten
-        whiten[n, :n] = -white @ self.whiten
+        rated = torch.tensor(np.vstack([self.rated, z]))
+        k = covariance_(squared_distances(rated[:-1], rated[-1:]), self.hyper)[:, 0]
+        whiten = torch.zeros(n + 1, n + 1, dtype=torch.float64)
+        whiten[:n, :n] = torch.tensor(self.whiten)
+        white = torch.mv(whiten[:n, :n], k)
+        own = self.hyper.outputscale + self.hyper.noise - torch.dot(white, white).item()
+        whiten[n, :n] = -torch.mv(whiten[:n, :n].T, white)
         whiten[n, n] = 1.0
         # What is left of its variance is never less than the noise, but for rounding.
         whiten[n] /= math.sqrt(max(own, 0.5 * self.hyper.noise))
-        weights = whiten.T @ (whiten @ (y - self.hyper.mean))
-        return replace(self, rated=rated, weights=weights, whiten=whiten)
+        weights = torch.mv(whiten.T, torch.mv(whiten, torch.from_numpy(y - self.hyper.mean)))
+        return replace(self, rated=rated.numpy(), weights=weights.numpy(), whiten=whiten.numpy())
 
     def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean (m,) and covariance (m, m), float64, of the interest of a few objects (m, d)."""
         points = torch.from_numpy(
             (X[:, : len(self.axes)] - self.centre.astype(np.float64)) * self.axes.astype(np.float64)
         )
-        k = covariance_(squared_distances(points, torch.tensor(self.rated)), self.hyper).numpy()
-        own = covariance_(squared_distances(points, points), self.hyper).numpy()
-        white = k @ self.whiten.T
-        return k @ self.weights + self.hyper.mean, own - white @ white.T
+        # Torch, not NumPy, for the products: `one_thread` holds for it.
+        k = covariance_(squared_distances(points, torch.tensor(self.rated)), self.hyper)
+        own = covariance_(squared_distances(points, points), self.hyper)
+        white = k @ torch.tensor(self.whiten).T
+        mean = torch.mv(k, torch.tensor(self.weights)).add_(self.hyper.mean)
+        return mean.numpy(), own.addmm_(white, white.T, alpha=-1).numpy()
 
     def column(self) -> np.ndarray:
         """(n,) float64 weights of the covariances with the rated that give, for any object, its
@@ -227,12 +228,7 @@ class Scorer:
             far = (norms > self.far).nonzero().squeeze(1)
             if len(far):
                 u[far] = self._far(block[far.numpy()])
-        u.clamp_(min=1)
-        if self.hyper.alpha == 2.0:
-            return u.pow_(-2)
-        if self.hyper.alpha == 0.5:
-            return u.rsqrt_()
-        return u.log_().mul_(-self.hyper.alpha).exp_()
+        return power_(u.clamp_(min=1), self.hyper.alpha)
 
     def _far(self, block: np.ndarray) -> torch.Tensor:
         """(b, n) float32 of 1 + u for objects far out, with the digits of float64."""
@@ -261,8 +257,17 @@ def squared_distances(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
 
 def covariance_(distance2: torch.Tensor, hyper: Hyperparameters) -> torch.Tensor:
     """Turn squared distances into covariances, in place (the formula of Hyperparameters)."""
-    distance2.mul_(1 / (2 * hyper.alpha * hyper.lengthscale**2))
-    return distance2.log1p_().mul_(-hyper.alpha).exp_().mul_(hyper.outputscale)
+    distance2.mul_(1 / (2 * hyper.alpha * hyper.lengthscale**2)).add_(1)
+    return power_(distance2, hyper.alpha).mul_(hyper.outputscale)
+
+
+def power_(u: torch.Tensor, alpha: float) -> torch.Tensor:
+    """u to the power of -alpha, in place; the tails of our family need no logarithm."""
+    if alpha == 2.0:
+        return u.pow_(-2)
+    if alpha == 0.5:
+        return u.rsqrt_()
+    return u.log_().mul_(-alpha).exp_()
 
 
 def inverse(L: torch.Tensor) -> torch.Tensor:

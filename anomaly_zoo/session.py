@@ -182,7 +182,7 @@ class Session:
         self._acquisition = acquisition
         self._variance = _variance(self.space)
         examples = _check_examples(start_like, representation)
-        self._pool = Pool(self.space)
+        self.pool = Pool(self.space)
         self._choice = Choice(
             self.space, self._variance, seed, acquisition, goal, self.audit, examples
         )
@@ -224,7 +224,7 @@ class Session:
         with self._computing:
             n = 0 if self._state is None else len(self._state.rated)
             if _refit_after(n + 1) == _refit_after(n):
-                self._pool.prepare(row, cancelled)
+                self.pool.prepare(row, cancelled)
 
     @property
     def latest(self) -> State | None:
@@ -259,7 +259,7 @@ class Session:
             model, posterior = last.model, last.posterior
         else:
             hypotheses = self._hypotheses(rated, scores)
-            model, posterior = self._pool.believe(rated, scores, hypotheses, progress, cancelled)
+            model, posterior = self.pool.believe(rated, scores, hypotheses, progress, cancelled)
         calibration = _calibration(events, mean_scores, posterior.noise)
         best_f = self._choice.best_f(posterior.mean, rated, open_)
         for array in (rated, scores, artefact, p_artefact, open_, seen):

@@ -14,6 +14,7 @@ from anomaly_zoo.sweep import everywhere
 
 Rule = Callable[..., np.ndarray]
 _STEPS = 256
+_HALVINGS = 22
 _CHUNK = 65_536
 
 
@@ -107,7 +108,7 @@ def _least_means(
     """(s,) float32: the mean below which no object of each spread reaches `least`."""
     low = np.full(len(spreads), float(posterior.mean.min()))
     high = np.full(len(spreads), float(posterior.mean.max()))
-    for _ in range(40):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         belief = Posterior(middle, spreads, posterior.noise)
         short = utility(rule, belief, best_f, rng) < least

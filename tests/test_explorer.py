@@ -194,7 +194,7 @@ def test_the_column_of_the_galaxy_on_the_screen_is_prepared(tool: Explorer) -> N
         shown = tool.viewer.queue[0]["id"]
         tool.viewer.shown = shown
         row = tool.session.representation.row(shown)
-        until(lambda row=row: tool.session._pool._prepared == row)
+        until(lambda row=row: tool.session.pool._prepared == row)
         act(tool, "rate", shown, f"t{turn}", score=turn)
 
 

@@ -148,7 +148,7 @@ class Bench:
         seconds = []
         for _ in range(LOOKS):
             row = self.session.representation.row(coming)
-            prepare(self.session, row)
+            self.session.prepare(coming)
             [score] = self.taste.scores(self.objects[[row]])
             began = time.perf_counter()
             self.session.rate(coming, score)
@@ -156,19 +156,13 @@ class Bench:
             seconds.append(time.perf_counter() - began)
         return seconds
 
-    def work(self, h: int = 0, square: int = 0, bytes: float = 0) -> Work:
+    def work(self, h: int = 0, square: int = 0, bytes: float = 0, alone: bool = False) -> Work:
         """An object takes h products with the rated and as many with their covariance if square,
         for each hypothesis, and `bytes`; its features are read."""
         N, d = self.objects.shape
-        kinds = len(self.session.state.hypotheses)
+        kinds = 1 if alone else len(self.session.state.hypotheses)
         each = 2 * d * self.n * h + 2 * self.n * self.n * square / 2
         return Work(N * kinds * each, N * (bytes + d * self.objects.itemsize))
-
-
-def prepare(session: Any, row: int) -> None:
-    """What is done while the user looks at a galaxy."""
-    if pool := getattr(session, "pool", None):
-        pool.prepare(row)
 
 
 def opening(bench: Bench) -> float:
@@ -200,17 +194,30 @@ def column(bench: Bench) -> float:
 
 
 def refresh(bench: Bench) -> float:
-    session, model = bench.session, bench.session.state.model
-    if pool := getattr(session, "pool", None):
-        return best(lambda: pool.refresh(model))
-    return best(lambda: model.score_batches(session.space.batches(), len(session.space)))
+    model = bench.session.state.model
+    return best(lambda: bench.session.pool.refresh(model))
+
+
+def refresh_one(bench: Bench) -> float:
+    from anomaly_zoo.interest import Hypothesis, InterestModel
+
+    session, state = bench.session, bench.session.state
+    alone = (Hypothesis(1.0, state.hypotheses[0].geometry, state.hypotheses[0].hyper),)
+    model = InterestModel.condition(session.space.take(state.rated), state.scores, alone)
+    return best(lambda: session.pool.refresh(model))
 
 
 def top(bench: Bench) -> float:
     from anomaly_zoo.acquisition import expected_improvement
+    from anomaly_zoo.shortlist import shortlist
 
-    pool, state = bench.session.pool, bench.session.state
-    return best(lambda: pool.top(state.model, expected_improvement, state.best_f, TOP))
+    state, rng = bench.session.state, np.random.default_rng(0)
+
+    def act() -> None:
+        belief = bench.session.pool.refresh(state.model)
+        shortlist(expected_improvement, belief, state.best_f, rng, state.open, TOP)
+
+    return best(act)
 
 
 def similar(bench: Bench) -> float:
@@ -256,7 +263,12 @@ ROWS = {
     "slowest": Row(f"the slowest of {LOOKS}", slowest_look),
     "column": Row("the column, prepared meanwhile", column, lambda b: b.work(1, bytes=4)),
     "refresh": Row("full refresh, mean + std", refresh, lambda b: b.work(1, 1, bytes=8)),
-    "top": Row(f"exact top {TOP:,} by acquisition", top, lambda b: b.work(1)),
+    "one": Row(
+        "the same of one hypothesis",
+        refresh_one,
+        lambda b: b.work(1, 1, bytes=8, alone=True),
+    ),
+    "top": Row(f"exact top {TOP:,} by acquisition", top, lambda b: b.work(1, 1, bytes=8)),
     "fit": Row("hypotheses weighed and conditioned", weighing),
     "similar": Row(f"{TOP:,} most similar, exact", similar, lambda b: b.work(), varies=False),
     "ranking": Row(f"ranking, first {TOP:,}", ranking, varies=False),
