@@ -100,7 +100,7 @@ def test_the_shares_are_marginal_likelihoods_times_priors():
     order = np.argsort(-shares)
     ours = weigh(X, y, variance)
     kept = shares[order[: len(ours)]]
-    assert len(ours) == 4 or kept.sum() >= 0.95 > kept[:-1].sum()
+    assert len(ours) == 2 or kept.sum() >= 0.95 > kept[:-1].sum()
     for hypothesis, i, share in zip(ours, order, kept / kept.sum(), strict=False):
         geometry, alpha, lengthscale, noise = members[i]
         assert hypothesis.geometry.name == geometry.name
@@ -442,7 +442,7 @@ def test_any_ratings_give_a_sane_model(made):
     n, d = X.shape
     model = InterestModel.fit(X, y)
     assert sum(h.share for h in model.hypotheses) == pytest.approx(1)
-    assert 1 <= len(model.hypotheses) <= 4
+    assert 1 <= len(model.hypotheses) <= 2
     shares = [h.share for h in model.hypotheses]
     assert shares == sorted(shares, reverse=True)
     others = np.random.default_rng(0).normal(size=(50, d)) * scale
