@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-GROW_BELOW = 1.5
-"""Pixels in a hundred that show an object: sparser pictures get larger dots."""
+GROW = {0.2: 3, 2.0: 2, 8.0: 1}
+"""Where fewer pixels in a hundred hold an object, each object grows by so many pixels."""
 BLOCK = 2**18
 """Objects worked on at a time: what is made on the way stays small."""
 
@@ -112,7 +112,11 @@ class Raster:
             alone = count[filled]
             return _Crowd(filled, filled, alone, np.flatnonzero(alone > 1), None)
         source, target = _discs(filled, radius, self.width, self.height)
-        drawn, target = np.unique(target, return_inverse=True)
+        place = np.zeros(self._outside, dtype=np.intp)
+        place[target] = 1
+        drawn = np.flatnonzero(place)
+        place[drawn] = np.arange(len(drawn))
+        target = place[target]
         grown = np.bincount(target, weights=count[filled][source])
         return _Crowd(filled, drawn, grown, np.arange(len(drawn)), (source, target))
 
@@ -149,9 +153,8 @@ def positions(xy: np.ndarray, rows: np.ndarray | None, part: slice) -> np.ndarra
 
 
 def _radius(filled: int, pixels: int) -> int:
-    """Pixels by which each point grows, so that sparse maps can be seen: 0 to 3."""
-    cover = 100 * filled / pixels
-    return 3 if cover < 0.15 else 2 if cover < 0.5 else 1 if cover < GROW_BELOW else 0
+    """Pixels by which each point grows, so that sparse maps can be seen."""
+    return next((radius for cover, radius in GROW.items() if 100 * filled < cover * pixels), 0)
 
 
 def _discs(
