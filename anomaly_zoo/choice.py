@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,10 +57,14 @@ class Choice:
         self._rule = rule
         self._goal = goal
         self._block = round(1 / audit) if audit else 0  # looks that hold one random check
-        self._exploration = Exploration(space, variance, seed)
+        self._variance = variance
         self._first: list[int] = []
         if examples is not None and len(examples):
             self._first = alike(space, variance, examples, STARTERS).tolist()
+
+    @cached_property
+    def _exploration(self) -> Exploration:
+        return Exploration(self._space, self._variance, self._seed)
 
     def best_f(self, mean: np.ndarray, rated: np.ndarray, open_: np.ndarray) -> float:
         """What an object is to improve on, given the posterior means (n,).

@@ -19,8 +19,11 @@ def highest(values: np.ndarray, k: int, open_: np.ndarray) -> np.ndarray:
     >>> highest(np.array([1.0, 3.0, -np.inf, 3.0]), 3, np.ones(4, dtype=bool))
     array([1, 3, 0])
     """
-    rows = _at_least(values, _kth(values, k, open_))
+    least = _kth(values, k, open_)
+    rows = np.flatnonzero(values > least)
     rows = rows[open_[rows] & np.isfinite(values[rows])]
+    if len(rows) < k and np.isfinite(least):
+        rows = np.concatenate([rows, _equal(values, least, open_, k - len(rows))])
     if len(rows) > k > 0:
         rows = rows[values[rows] >= np.partition(values[rows], -k)[-k]]
     return rows[np.argsort(-values[rows], kind="stable")][: max(k, 0)]
@@ -34,7 +37,12 @@ def _kth(values: np.ndarray, k: int, open_: np.ndarray) -> float:
     return float(np.partition(some, -k)[-k]) if len(some) >= k else -np.inf
 
 
-def _at_least(values: np.ndarray, least: float) -> np.ndarray:
-    if not np.isfinite(least):
-        return np.arange(len(values))
-    return np.flatnonzero(values >= least)
+def _equal(values: np.ndarray, value: float, open_: np.ndarray, count: int) -> np.ndarray:
+    """The first rows (count,), or all there are, that are open and of this value."""
+    found = [np.zeros(0, dtype=np.intp)]
+    for first in range(0, len(values), SMALL):
+        if sum(map(len, found)) >= count:
+            break
+        rows = slice(first, first + SMALL)
+        found.append(first + np.flatnonzero((values[rows] == value) & open_[rows]))
+    return np.concatenate(found)[:count]

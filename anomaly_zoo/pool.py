@@ -77,7 +77,7 @@ class Pool:
         """
         if (model := self._followed(rows, scores, hypotheses)) is not None:
             while (known := len(self._rows)) < len(rows):
-                column = self._column_of(int(rows[known]), model, cancelled)
+                column = self._column_of(int(rows[known]), model, progress, cancelled)
                 with one_thread():
                     model, belief = self._step(model, column, scores[: known + 1])
                 self._rows, self._scores = rows[: known + 1], scores[: known + 1]
@@ -85,6 +85,8 @@ class Pool:
                 self._model, self._column = model, None
             return model, belief
         model = InterestModel.condition(self.space.take(rows), scores, hypotheses)
+        if not len(rows):
+            return model, self._prior(model)
         belief = self.refresh(model, progress, cancelled)
         self._rows, self._scores, self._steps, self._model = rows, scores, 0, model
         return model, belief
@@ -95,7 +97,7 @@ class Pool:
         Raises InterruptedError when `cancelled` says so.
         """
         if self._model is not None and row not in self._rows:
-            self._column = self._column_of(row, self._model, cancelled)
+            self._column = self._column_of(row, self._model, None, cancelled)
 
     @property
     def _prepared(self) -> int | None:
@@ -149,8 +151,19 @@ class Pool:
         self._sweep(begin, model.n_rated, progress, cancelled)
         return Posterior(mean, std, model.noise)
 
+    def _prior(self, model: InterestModel) -> Posterior:
+        """What a model without a rating believes: the same of every object."""
+        self._model = self._column = None
+        mean, covariance = model.moments(self.space.take(np.array([0])))
+        mean, std = (np.full(len(self.space), v, np.float32) for v in (mean, covariance[0] ** 0.5))
+        return Posterior(mean, std, model.noise)
+
     def _column_of(
-        self, row: int, model: InterestModel, cancelled: Callable[[], bool] | None
+        self,
+        row: int,
+        model: InterestModel,
+        progress: Callable[[float], None] | None,
+        cancelled: Callable[[], bool] | None,
     ) -> _Column:
         n_rated = model.n_rated
         column = self._column
@@ -169,7 +182,7 @@ class Pool:
 
             return job
 
-        self._sweep(begin, n_rated, None, cancelled)
+        self._sweep(begin, n_rated, progress, cancelled)
         return _Column(row, n_rated, covariances)
 
     def _step(

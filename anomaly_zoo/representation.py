@@ -308,6 +308,22 @@ class Representation:
         """
         return self._whole.take(rows)
 
+    def sample(
+        self, size: int, seed: int | Sequence[int] | np.random.Generator = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """So many rows drawn without replacement, in order, and their features float32 (k, d).
+
+        All of them where they are no more than `size`. Raises OSError as `take`.
+
+        >>> rows, X = Representation(["J1", "J2", "J3"], [[0], [1], [2]]).sample(2)
+        >>> rows.shape, X[:, 0].tolist() == rows.tolist()
+        ((2,), True)
+        """
+        rows = np.arange(len(self))
+        if len(rows) > size:
+            rows = np.sort(np.random.default_rng(seed).choice(len(rows), size, replace=False))
+        return rows, self.take(rows)
+
     def parts(self, n: int) -> list[ArrayPart | MapPart]:
         """At most n parts of consecutive rows, each of whole blocks, for a scan by several workers.
 
@@ -389,8 +405,7 @@ class Representation:
         source, size = self._whole, self._block
         if len(self) > PCA_ROWS:
             some = min(PCA_ROWS, max(2 * PCA_DIMENSIONS, LARGE // (4 * self.d)))
-            rows = np.sort(rng.choice(len(self), some, replace=False))
-            source = ArrayPart(self.take(rows), self.ids)
+            source = ArrayPart(self.sample(some, rng)[1], self.ids)
         first = next(source.batches(1))[1]
         if all(bool((block == first).all()) for _, block in source.batches(size)):
             raise ValueError(f"every object has the same features {_AT_FLOAT32}")

@@ -34,15 +34,11 @@ class Exploration:
     """
 
     def __init__(self, space: Representation, variance: np.ndarray, seed: int) -> None:
-        rng = np.random.default_rng([seed, len(space)])
         self._seed = seed
         self._space = space
-        self._rows = np.arange(len(space))
-        if len(space) > POOL:
-            self._rows = np.sort(rng.choice(len(space), POOL, replace=False))
+        self._rows, pool = space.sample(POOL, [seed, len(space)])
         half = weighted(variance, 0.5, len(variance), "half white")
         plain = weighted(variance, 0.0, len(variance), "as they are")
-        pool = space.take(self._rows)
         self._spaces = [(geometry, *_squared(geometry(pool))) for geometry in (half, plain)]
         self._forget()
 

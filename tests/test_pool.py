@@ -104,6 +104,20 @@ def test_what_does_not_follow_is_computed_anew() -> None:
     both(pool, *pool.believe(rows[:5], scores[:5], alone), X)
 
 
+def test_without_a_rating_nothing_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = cloud(500)
+    pool = Pool(space(X))
+    nothing = np.zeros(0, dtype=int), np.zeros(0)
+    hypotheses = weigh(X[:0].astype(float), nothing[1], X.var(axis=0))
+    monkeypatch.setattr(pool, "_sweep", lambda *_: pytest.fail("a sweep"))
+    both(pool, *pool.believe(*nothing, hypotheses), X)
+    pool.prepare(3)
+    monkeypatch.undo()
+    both(pool, *pool.believe(*rated(X, 5), hypotheses), X)
+    monkeypatch.setattr(pool, "_sweep", lambda *_: pytest.fail("a sweep"))
+    both(pool, *pool.believe(*nothing, hypotheses), X)
+
+
 def test_a_column_for_another_object_is_not_taken() -> None:
     X = cloud(3000)
     rows, scores = rated(X, 12)

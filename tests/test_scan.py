@@ -156,7 +156,11 @@ def test_a_file_that_is_not_as_it_was(tmp_path: Path, how: str) -> None:
             read()
 
 
-def test_rows_of_a_file_in_any_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("near", [0, 40, 2**14])
+def test_rows_of_a_file_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, near: int
+) -> None:
+    monkeypatch.setattr(module, "_NEAR", near)
     [part] = sources(tmp_path, 1)["map"]
     assert isinstance(part, MapPart)
     rows = np.random.default_rng(0).integers(0, N, 300)
