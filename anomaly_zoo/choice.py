@@ -27,6 +27,7 @@ BAR = 50
 PROMISING = 1.0
 """Expected interest below which every second look is a bold one."""
 _CANDIDATES = 100
+_MOST = 1000
 _FEW = 16  # for one look: those that rounding might put in another order
 
 
@@ -103,7 +104,7 @@ class Choice:
                         candidates.take(row)
                 continue
             if candidates is None:
-                candidates = Candidates(self._space, state, self._shortlist(n, state), list(chosen))
+                candidates = self._candidates(n, state, list(chosen))
             found = candidates.best(self._rule, state.best_f, self._seed)
             if found is None:
                 break
@@ -121,14 +122,27 @@ class Choice:
     def _alternates(self) -> bool:
         return self._goal == "many" and self._rule is expected_improvement
 
-    def _shortlist(self, n: int, state: State) -> np.ndarray:
-        """The rows that n looks may go to: the most useful ones, and the boldest."""
+    def _candidates(self, n: int, state: State, taken: list[int]) -> Candidates:
+        """The objects that n looks may go to. Where all of them are worth the same, such as copies
+        of one object, there may be more of these: then more are taken, so that which of them is
+        shown does not hang on rounding."""
         count = max(_CANDIDATES, 2 * n) if n > 1 else _FEW
+        while True:
+            rows = self._shortlist(count, n > 1, state)
+            candidates = Candidates(self._space, state, rows, taken)
+            if len(rows) < count or count > _MOST:
+                return candidates
+            if not candidates.equal(self._rule, state.best_f, self._seed):
+                return candidates
+            count *= 8
+
+    def _shortlist(self, count: int, several: bool, state: State) -> np.ndarray:
+        """The rows of the most useful objects, and of the boldest where they may be asked for."""
         rng = np.random.default_rng([self._seed, state.n_events])
         belief, open_ = state.posterior, state.open
         rows = shortlist(self._rule, belief, state.best_f, rng, open_, count)
         dull = len(rows) and state.posterior.mean[rows[0]] < PROMISING
-        if self._alternates and len(state.rated) and (n > 1 or dull):
+        if self._alternates and len(state.rated) and (several or dull):
             bold = shortlist(expected_improvement, belief, _best_rated(state), rng, open_, count)
             rows = np.concatenate([rows, bold])
         return rows
@@ -186,11 +200,20 @@ class Candidates:
         left = np.flatnonzero(self._left)
         if not len(left):
             return None
+        values = self._values(rule, best_f, seed)
+        return int(self._rows[left[values.argmax()]]), float(values.max())
+
+    def equal(self, rule: Rule, best_f: float, seed: int) -> bool:
+        """Whether all are worth the same."""
+        values = self._values(rule, best_f, seed)
+        return len(values) > 1 and bool(np.ptp(values) <= 1e-9 * np.abs(values).max())
+
+    def _values(self, rule: Rule, best_f: float, seed: int) -> np.ndarray:
+        """The utilities of those that are left."""
         variance = np.maximum(self._covariance.diagonal(), 1e-12)
         belief = Posterior(self._mean, np.sqrt(variance), self._noise)
         rng = np.random.default_rng([seed, len(self._rows)])
-        values = utility(rule, belief, best_f, rng)[left]
-        return int(self._rows[left[values.argmax()]]), float(values.max())
+        return utility(rule, belief, best_f, rng)[self._left]
 
     def take(self, row: int) -> None:
         """Count the object as rated as expected."""

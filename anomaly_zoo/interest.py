@@ -43,7 +43,8 @@ _LENGTHSCALE = (0.3, 0.6)
 _NOISE = (0.04, 1.2)
 _MEAN = (0.5, 0.5)
 _OUTPUTSCALE = (4.0, 15.0)
-_MASS, _MEMBERS = 0.95, 2
+_MASS = 0.95
+_FEW, _MEMBERS = 100, (4, 2)  # hypotheses kept of up to so many ratings, and of more
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,22 +72,23 @@ def weigh(X: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[Hypothesi
     marginal likelihood (Rasmussen & Williams 2006, eq. 5.8) taken with the outputscale integrated
     out against an inverse gamma prior, which makes it a Student t density (O'Hagan 1978; Gelman et
     al. 2013, section 14.2), and the mean at its most probable value. Times the priors and
-    normalised these are the shares; the leading ones up to 95%, at most two, are kept (more of them
-    found no more in searches, and each has its cost for every object of the pool). No optimiser, no
-    start: the same ratings give the same answer, and none, one or all equal give a sane one:
-    ratings that are all equal say nothing about how interest varies and weigh as none do. Of more
-    than 300 ratings that many, evenly spread over them in the order given, weigh the hypotheses.
+    normalised these are the shares; the leading ones up to 95% are kept, at most four of up to 100
+    ratings, which leave much open, and two of more: a third found no more in searches, and each has
+    its cost for every object of the pool. No optimiser, no start: the same ratings give the same
+    answer, and none, one or all equal give a sane one: ratings that are all equal say nothing about
+    how interest varies and weigh as none do. Of more than 300 ratings that many, evenly spread over
+    them in the order given, weigh the hypotheses.
 
     X : (n, d) rated objects, y : (n,) their scores; n may be 0. variance : (d,) of each axis over
     the pool. Raises ValueError for shapes that do not fit, or values not finite.
 
     >>> X = np.random.default_rng(0).normal(size=(40, 3))
     >>> hypotheses = weigh(X, np.where(X[:, 0] > 1, 5.0, 0.0), np.ones(3))
-    >>> round(sum(h.share for h in hypotheses), 6), len(hypotheses) <= 2
+    >>> round(sum(h.share for h in hypotheses), 6), len(hypotheses) <= 4
     (1.0, True)
     """
     X, y = _check_ratings(X, y)
-    geometries = family(variance)
+    n, geometries = len(y), family(variance)
     if len(variance) != X.shape[1]:
         raise ValueError(f"expected {X.shape[1]} variances, one an axis, got {len(variance)}")
     if len(y) and np.ptp(y) == 0:
@@ -103,7 +105,8 @@ def weigh(X: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[Hypothesi
     shares = np.exp(log_density - log_density.max())
     shares /= shares.sum()
     order = np.argsort(-shares, kind="stable")
-    order = order[: min(_MEMBERS, 1 + int(np.searchsorted(np.cumsum(shares[order]), _MASS)))]
+    most = _MEMBERS[n > _FEW]
+    order = order[: min(most, 1 + int(np.searchsorted(np.cumsum(shares[order]), _MASS)))]
     total = float(shares[order].sum())
     return tuple(Hypothesis(float(shares[i]) / total, *found[i][1:]) for i in order)
 

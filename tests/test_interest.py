@@ -100,7 +100,7 @@ def test_the_shares_are_marginal_likelihoods_times_priors():
     order = np.argsort(-shares)
     ours = weigh(X, y, variance)
     kept = shares[order[: len(ours)]]
-    assert len(ours) == 2 or kept.sum() >= 0.95 > kept[:-1].sum()
+    assert len(ours) == (4 if len(y) <= 100 else 2) or kept.sum() >= 0.95 > kept[:-1].sum()
     for hypothesis, i, share in zip(ours, order, kept / kept.sum(), strict=False):
         geometry, alpha, lengthscale, noise = members[i]
         assert hypothesis.geometry.name == geometry.name
@@ -235,10 +235,11 @@ def test_many_ratings_are_weighed_by_as_many_as_are_said_and_conditioned_on_all(
 @pytest.mark.parametrize("n", [30, 600])
 def test_the_number_of_cores_changes_nothing(n, monkeypatch):
     X, y, pool = problem(n, 4)
+    pool = np.tile(pool, (60, 1))
     answers = []
     for count in (1, 3):
         monkeypatch.setattr("anomaly_zoo.threads.cores", lambda count=count: count)
-        monkeypatch.setattr("anomaly_zoo.interest.cores", lambda count=count: count)
+        monkeypatch.setattr("anomaly_zoo.sweep.cores", lambda count=count: count)
         model = InterestModel.fit(X, y)
         answers.append(([h.as_dict() for h in model.hypotheses], model.posterior(pool)))
     (one, alone), (three, together) = answers
@@ -442,7 +443,7 @@ def test_any_ratings_give_a_sane_model(made):
     n, d = X.shape
     model = InterestModel.fit(X, y)
     assert sum(h.share for h in model.hypotheses) == pytest.approx(1)
-    assert 1 <= len(model.hypotheses) <= 2
+    assert 1 <= len(model.hypotheses) <= 4
     shares = [h.share for h in model.hypotheses]
     assert shares == sorted(shares, reverse=True)
     others = np.random.default_rng(0).normal(size=(50, d)) * scale

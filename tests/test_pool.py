@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import anomaly_zoo as az
 from anomaly_zoo import sweep as sweeping
+from anomaly_zoo.acquisition import expected_improvement, greedy, log_expected_improvement
+from anomaly_zoo.choice import STARTERS
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.pool import STEPS, Pool
 from anomaly_zoo.process import GaussianProcess
@@ -224,3 +227,38 @@ def test_a_process_extended_by_a_copy_of_a_rated_object_stays_finite() -> None:
     )
     np.testing.assert_allclose(mean, whole.moments(X.astype(float))[0], atol=1e-6)
     np.testing.assert_allclose(covariance, whole.moments(X.astype(float))[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cloud", "copies", "two places", "far out", "a line"])
+@pytest.mark.parametrize("rule", [expected_improvement, log_expected_improvement, greedy])
+def test_the_next_object_is_that_of_brute_force(kind: str, rule: Any) -> None:
+    """Each step's choice has the highest utility by a model that learned all ratings at once and
+    is asked about every object; of copies the first that is left is shown."""
+    X = cloud(400)
+    match kind:
+        case "copies":
+            X = np.repeat(X[:40], 10, axis=0)
+        case "two places":
+            X = np.where(np.arange(400)[:, None] % 7 == 0, X[3], X[4])
+        case "far out":
+            X[::50] *= 1e4
+        case "a line":
+            X = np.linspace(0, 1, 400)[:, None] * np.ones((1, 3))
+    X = X.astype(np.float32)
+    session = az.Session(space(X), acquisition=rule, goal="best", audit=0, seed=1)
+    Z, told = session.space.X, 0
+    for look in range(45):
+        state, [id_str] = session.state, session.next()
+        row = int(id_str[1:])
+        if look >= STARTERS and (state.scores >= 4).any():
+            model = InterestModel.condition(Z[state.rated], state.scores, state.hypotheses)
+            belief = model.posterior(Z)
+            best_f = float(belief.mean[state.rated].max())
+            values = np.where(state.open, rule(belief, best_f=best_f, rng=None), -np.inf)
+            assert values[row] >= values.max() - 1e-4 * max(1.0, abs(values.max()))
+            same = (Z[row] == Z).all(axis=1) & state.open
+            assert row == np.flatnonzero(same)[0]
+            told += 1
+        session.prepare(id_str)
+        session.rate(id_str, 5 if X[row, 0] > np.quantile(X[:, 0], 0.8) else look % 3)
+    assert told > 20
