@@ -6,9 +6,9 @@ import contextlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ import numpy as np
 
 from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.highest import highest
+from anomaly_zoo.interest import InterestModel
 from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
-from anomaly_zoo.ratings import Event, live
+from anomaly_zoo.ratings import Event, live, opinions
 from anomaly_zoo.session import Session, State
+from anomaly_zoo.sweep import BLOCK, everywhere
 from anomaly_zoo.tables import replacing
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap
@@ -37,7 +39,7 @@ SHOWN = 24
 MARKED = 8
 """Neighbours ringed on the map."""
 PATIENCE = 1.0
-"""Seconds after which is said how far an update of the model is."""
+"""Seconds after which is said how far an update of the model is, and the queue goes before it."""
 BEHIND = 60
 """How far back the arrow keys reach."""
 FORMATS = ("csv", "parquet", "ecsv", "fits", "vot")
@@ -84,7 +86,8 @@ class Explorer:
     done there in order, so the tool lives on while a cell of the notebook runs. Another thread fits
     the model: it takes the log as it stands, hands what to look at next to the desk and then a
     Frame for the other views, prepares for the rating of the galaxy on the screen, and drops that
-    as soon as there is more to do.
+    as soon as there is more to do. Where an update takes long, the queue follows the ratings all
+    the same: it then comes from those that were best before, judged by all ratings.
     """
 
     def __init__(self, session: Session) -> None:
@@ -92,6 +95,7 @@ class Explorer:
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-desk")
         self._drawn: State | None = None
         self._troubles: dict[str, str] = {}
+        self._frame: Frame | None = None
         self._led: State | None = None
         self._since = 0.0
         self._closed = threading.Event()
@@ -195,10 +199,9 @@ class Explorer:
             self._since = time.monotonic()
             try:
                 state = self.session.update(self._far, self._closed.is_set)
-                if state is not self._led:
-                    self._soon(self.lead, state, self._queue(state))
-                    self._led = state
-                self._soon(self.show, self._prepare(state))
+                self._lead(state)
+                self._frame = self._prepare(state)
+                self._soon(self.show, self._frame)
                 if shown := self.viewer.shown:
                     self.session.prepare(shown, self._wake.is_set)
             except InterruptedError:
@@ -211,11 +214,14 @@ class Explorer:
         self._wake.set()
 
     def _far(self, share: float) -> None:
-        """Say how far the model is, four times a second, when it takes longer than one."""
+        """Four times a second, when the model takes longer than one: say how far it is, and have
+        the queue follow what was rated since."""
         now = time.monotonic()
         if now - self._since > PATIENCE:
             self._since = now - PATIENCE + 0.25
             self._soon(self._report, "model", "", f"updating model… {share:.0%}")
+            if self.session.latest is not None:
+                self._lead(self.session.latest)
 
     def _report(self, part: str, trouble: str = "", busy: str = "updating model…") -> None:
         """Note what is wrong with a part (nothing, when empty) and bring the status up to date."""
@@ -254,10 +260,39 @@ class Explorer:
             "score": event.score,
         }
 
-    def _queue(self, state: State) -> list[dict[str, Any]]:
-        """What to look at next, first of all."""
+    def _lead(self, state: State) -> None:
+        """Choose what to look at next by all that was rated, unless that is shown already."""
+        led, n_events = self._led, len(self.session.log.events)
+        if led is not None and led.n_events == n_events and led.posterior is state.posterior:
+            return
+        if state.n_events != n_events:
+            state = self._abreast(state)
         picks = self.session.picks(AHEAD, state)
-        return [self._item(self._row(pick.id_str), state, pick.reason) for pick in picks]
+        rows = [self._row(pick.id_str) for pick in picks]
+        queue = self._items(rows, [pick.reason for pick in picks], state)
+        self._soon(self.lead, state, queue)
+        self._led = state
+
+    def _abreast(self, state: State) -> State:
+        """The same belief about all objects, with the log as it is now: what was rated since is not
+        shown again, and the few that may be next are judged by all ratings."""
+        session, events = self.session, self.session.log.events
+        held = opinions(events)
+        means, known = held.mean_scores, session.representation
+        rated, scores = known.rows(list(means)), np.array(list(means.values()), dtype=np.float64)
+        seen = known.rows([*means, *sorted(held.skipped | held.artefacts)])
+        open_ = ~state.artefact
+        open_[seen] = False
+        return replace(
+            state,
+            n_events=len(events),
+            opinions=held,
+            rated=rated,
+            scores=scores,
+            seen=seen,
+            open=open_,
+            model=InterestModel.condition(session.space.take(rated), scores, state.hypotheses),
+        )
 
     def _prepare(self, state: State) -> Frame:
         """Everything slow about showing a State; runs on the worker thread."""
@@ -269,9 +304,13 @@ class Explorer:
             near = nearest(space, query, min(SHOWN + 1, len(space))).rows
             near = near[near != row][:SHOWN]
         rows, about = self._gallery_rows(state, shown, near)
-        gallery = [self._item(int(row), state, "chosen in the gallery") for row in rows]
-        expected = float(state.p_interesting.mean())
-        progress = self.session.progress(state)
+        gallery = self._items(rows.tolist(), ["chosen in the gallery"] * len(rows), state)
+        last = self._frame
+        if last is not None and last.state is state:
+            expected, progress = last.rate_expected, last.progress
+        else:
+            expected = float(state.p_interesting.mean())
+            progress = self.session.progress(state)
         return Frame(state, gallery, about, near, self._colouring(state), expected, progress)
 
     def _gallery_rows(self, state: State, shown: str, near: np.ndarray) -> tuple[np.ndarray, str]:
@@ -316,25 +355,26 @@ class Explorer:
             self.map.colour(frame.colouring)
         self._report("model")
 
-    def _item(self, row: int, state: State, reason: str) -> dict[str, Any]:
-        """One galaxy as the views show it."""
-        id_str = str(self.session.representation.ids[row])
-        mean = float(state.posterior.mean[row])
-        score = state.opinions.scores.get(id_str)
-        return {
-            "id": id_str,
-            "position": self._position(id_str),
-            "interest": mean,
-            "std": float(state.posterior.std[row]),
-            "rank": self._rank(mean, state) if len(state.rated) else None,
-            "reason": reason,
-            "score": sum(score.values()) / len(score) if score else None,
-        }
-
-    def _rank(self, mean: float, state: State) -> int:
-        means, value = state.posterior.mean, np.float32(mean)
-        hidden = means[state.hidden] > value
-        return int(np.count_nonzero(means > value)) - int(np.count_nonzero(hidden)) + 1
+    def _items(
+        self, rows: Sequence[int], reasons: Sequence[str], state: State
+    ) -> list[dict[str, Any]]:
+        """Some galaxies as the views show them."""
+        items = []
+        for row, reason, rank in zip(rows, reasons, _ranks(rows, state), strict=True):
+            id_str = str(self.session.representation.ids[row])
+            score = state.opinions.scores.get(id_str)
+            items.append(
+                {
+                    "id": id_str,
+                    "position": self._position(id_str),
+                    "interest": float(state.posterior.mean[row]),
+                    "std": float(state.posterior.std[row]),
+                    "rank": rank if len(state.rated) else None,
+                    "reason": reason,
+                    "score": sum(score.values()) / len(score) if score else None,
+                }
+            )
+        return items
 
     def _row(self, id_str: str) -> int:
         return self.session.representation.row(id_str)
@@ -419,7 +459,8 @@ class Explorer:
 
     def _look(self, row: int, reason: str) -> None:
         if self._drawn is not None:
-            self.viewer.look(self._item(row, self._drawn, reason))
+            [item] = self._items([row], [reason], self._drawn)
+            self.viewer.look(item)
 
     def _looked(self, id_str: str) -> None:
         """Another galaxy is on the screen: mark it at once, its neighbours follow."""
@@ -477,6 +518,18 @@ def facts(progress: Progress) -> list[dict[str, str]]:
             }
         )
     return said
+
+
+def _ranks(rows: Sequence[int], state: State) -> list[int]:
+    """The exact places of some rows in the ranking, from 1, in one pass over all objects."""
+    means = state.posterior.mean
+    values = means[list(rows)]
+
+    def above(means: np.ndarray) -> np.ndarray:
+        return np.array([np.count_nonzero(means > value) for value in values], dtype=int)
+
+    before = sum(everywhere(lambda first: above(means[first : first + BLOCK]), len(means)))
+    return (before - above(means[state.hidden]) + 1).tolist()
 
 
 def _some(values: np.ndarray) -> np.ndarray:
