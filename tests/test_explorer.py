@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from bokeh.events import Tap
 from waiting import until
 
 import anomaly_zoo as az
+from anomaly_zoo import sweep as sweeping
 from anomaly_zoo.interest import weigh
 from anomaly_zoo.progress import AUDIT
 from anomaly_zoo.projection import pca_map
 from anomaly_zoo.ratings import read_events
-from anomaly_zoo.ui.explorer import Explorer
+from anomaly_zoo.ui.explorer import Explorer, _ranks
 
 N = 400
 
@@ -326,3 +328,111 @@ def test_the_outlook_follows_the_ratings(tool: Explorer) -> None:
     assert tool.outlook.advice == tool.session.progress().advice
     assert tool.outlook.facts[0]["value"] == "0 of 10 good"
     assert "0% to 17%" in tool.outlook.facts[0]["about"]
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """While this is not set, no sweep of the pool comes to its end."""
+    ready = threading.Event()
+    ready.set()
+
+    def slowly(source: sweeping.Source, size: int) -> Iterator[tuple[int, np.ndarray]]:
+        for first, block in source(size):
+            yield first, block
+            while not ready.wait(0.01):
+                yield first, block
+
+    def held(sources: list[sweeping.Source], *given: Any) -> None:
+        sweeping.sweep([partial(slowly, source) for source in sources], *given)
+
+    monkeypatch.setattr("anomaly_zoo.pool.sweep", held)
+    monkeypatch.setattr("anomaly_zoo.ui.explorer.PATIENCE", 0.0)
+    yield ready
+    ready.set()
+
+
+def begun(tmp_path: Path) -> Explorer:
+    """A tool of which something interesting was found, so that the model chooses."""
+    held = session(tmp_path)
+    for number in range(12):
+        held.rate(f"J{number:03d}", float(held.representation.X[number, 0] > 0.5) * 5)
+    tool = az.explore(held)
+    until(lambda: tool.header.level == "ready")
+    return tool
+
+
+def test_the_queue_follows_the_ratings_during_a_long_update(
+    tmp_path: Path, slow: threading.Event
+) -> None:
+    tool = begun(tmp_path)
+    before = tool.session.latest
+    slow.clear()
+    given = []
+    for turn in range(10):
+        left = [item["id"] for item in tool.viewer.queue if item["id"] not in dict(given)]
+        given.append((left[0], turn % 6))
+        act(tool, "rate", left[0], f"t{turn}", score=turn % 6)
+        time.sleep(0.05)
+    rated = {id_str for id_str, _ in given}
+    until(lambda: tool.header.n_rated == 22 and len(tool.map._sources["rated"].data["x"]) == 22)
+    until(lambda: not rated & {item["id"] for item in tool.viewer.queue})
+    assert tool.session.latest is before
+    assert len(tool.viewer.queue) == 24
+    assert tool.header.level == "busy" and tool.header.status.startswith("updating model… ")
+    stored = [(e.id_str, e.score) for e in read_events(tmp_path / "r.db")]
+    assert stored[12:] == given
+    slow.set()
+    settled(tool)
+    assert tool.session.latest.n_events == 22
+    again = session(tmp_path)
+    until(lambda: [item["id"] for item in tool.viewer.queue] == again.next(24))
+    until(lambda: [i["id"] for i in tool.gallery.items] == _best(again))
+    tool.close()
+
+
+def _best(held: az.Session) -> list[str]:
+    ranking = held.ranking()
+    return ranking[ranking["score"].isna()]["id_str"][:24].tolist()
+
+
+def test_an_undo_during_a_long_update(tmp_path: Path, slow: threading.Event) -> None:
+    tool = begun(tmp_path)
+    slow.clear()
+    first, second = (item["id"] for item in tool.viewer.queue[:2])
+    act(tool, "rate", first, "a", score=5)
+    until(lambda: first not in {item["id"] for item in tool.viewer.queue})
+    act(tool, "skip", second, "b")
+    act(tool, "undo", first, "c", undoes="a")
+    until(lambda: tool._led.n_events == 15 and second not in {i["id"] for i in tool.viewer.queue})
+    assert first in {item["id"] for item in tool.viewer.queue}
+    assert tool.header.n_rated == len(tool.map._sources["rated"].data["x"]) == 12
+    slow.set()
+    settled(tool)
+    again = session(tmp_path)
+    until(lambda: [item["id"] for item in tool.viewer.queue] == again.next(24))
+    tool.close()
+
+
+def test_closing_during_a_long_update_ends_it(tmp_path: Path, slow: threading.Event) -> None:
+    before = set(threading.enumerate())
+    tool = begun(tmp_path)
+    slow.clear()
+    act(tool, "rate", tool.viewer.queue[0]["id"], "a", score=5)
+    until(lambda: tool.header.status.startswith("updating model… "))
+    threads = running(before)
+    assert any(thread.name == "anomaly_zoo-model" for thread in threads)
+    tool.close()
+    until(lambda: not any(thread.is_alive() for thread in threads), 10)
+    slow.set()
+    assert tool.session.state.n_events == 13
+
+
+def test_ranks_are_those_of_the_ranking() -> None:
+    held = session()
+    for number in range(12):
+        held.rate(f"J{number:03d}", number % 6)
+    held.flag("J300")
+    ranking = held.ranking().set_index("id_str")["rank"]
+    shown = [row for row in range(N) if f"J{row:03d}" in ranking.index]
+    assert _ranks(shown, held.state) == [ranking[f"J{row:03d}"] for row in shown]
+    assert _ranks([], held.state) == []
