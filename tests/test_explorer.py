@@ -366,6 +366,8 @@ def test_the_queue_follows_the_ratings_during_a_long_update(
 ) -> None:
     tool = begun(tmp_path)
     before = tool.session.latest
+    best = {item["id"] for item in tool.gallery.items}
+    assert best & {item["id"] for item in tool.viewer.queue[:9]}  # some of these will be rated
     slow.clear()
     given = []
     for turn in range(10):
@@ -376,6 +378,7 @@ def test_the_queue_follows_the_ratings_during_a_long_update(
     rated = {id_str for id_str, _ in given}
     until(lambda: tool.header.n_rated == 22 and len(tool.map._sources["rated"].data["x"]) == 22)
     until(lambda: not rated & {item["id"] for item in tool.viewer.queue})
+    until(lambda: not rated & {item["id"] for item in tool.gallery.items})
     assert tool.session.latest is before
     assert len(tool.viewer.queue) == 24
     assert tool.header.level == "busy" and tool.header.status.startswith("updating model… ")

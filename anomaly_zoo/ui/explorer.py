@@ -338,6 +338,9 @@ class Explorer:
         self.viewer.queue = queue
         self.viewer.done = not queue
         self.map.mark("rated", state.rated, state.scores)
+        if self.gallery.tab == "top":  # which are the best is known later, which were rated now
+            said = state.opinions.scores.keys() | state.opinions.artefacts
+            self.gallery.items = [item for item in self.gallery.items if item["id"] not in said]
 
     def show(self, frame: Frame) -> None:
         """Bring the other views up to a Frame; runs on the desk."""
