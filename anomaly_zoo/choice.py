@@ -167,11 +167,13 @@ class Choice:
             before = [row for row, _ in chosen[:place]]
             rows = highest(mean, TOP + place, state.open)
             if len(rows := rows[~np.isin(rows, before)][:TOP]):
-                lots = np.random.default_rng([self._seed, block, 1]).random(len(mean))
-                row = int(rows[np.argmin(lots[rows])])
+                row = min(map(int, rows), key=lambda row: self._lot(block, row))
                 rest = [pair for pair in chosen[place:] if pair[0] != row]
                 chosen = [*chosen[:place], (row, AUDIT), *rest][:length]
         return chosen
+
+    def _lot(self, block: int, row: int) -> float:
+        return float(np.random.default_rng([self._seed, block, 1, row]).random())
 
 
 class Candidates:

@@ -368,6 +368,11 @@ def _arrow(values: Any, integers: bool) -> pa.LargeStringArray | None:
 
     if isinstance(values, (pd.Series, pd.Index)) and isinstance(values.dtype, pd.StringDtype):
         values = pa.array(values, from_pandas=True)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "U" and values.ndim == 1:
+        try:
+            values = pa.array(values, pa.large_string())
+        except (UnicodeError, pa.ArrowInvalid):  # said by whoever looks at them one by one
+            return None
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if isinstance(values, pa.ChunkedArray):  # of no chunk, or of more than one array holds

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from anomaly_zoo import tables
+from anomaly_zoo.highest import highest
 
 if TYPE_CHECKING:
     from anomaly_zoo.catalog import Catalog
@@ -74,13 +75,11 @@ def _order(state: State, top: int | None, artefacts: bool) -> np.ndarray:
     if top is not None and (not isinstance(top, Integral) or top < 1):
         raise ValueError(f"top is a whole number of objects to keep, at least 1, got {top!r}")
     mean = state.posterior.mean
-    rows = np.flatnonzero(~state.artefact).astype(np.int32) if not artefacts else None
-    values = -mean if rows is None else -mean[rows]
-    if top is not None and top < len(values):
-        among = np.flatnonzero(values <= np.partition(values, top - 1)[top - 1])
-        order = among[np.argsort(values[among], kind="stable")][:top]
-    else:
-        order = np.argsort(values, kind="stable")
+    if top is not None:
+        shown = np.ones(len(mean), dtype=bool) if artefacts else ~state.artefact
+        return highest(mean, int(top), shown).astype(np.int32)
+    rows = None if artefacts else np.flatnonzero(~state.artefact).astype(np.int32)
+    order = np.argsort(-mean if rows is None else -mean[rows], kind="stable")
     return order.astype(np.int32) if rows is None else rows[order]
 
 
@@ -95,9 +94,9 @@ def _table(
             column = catalog.table.get(name)
             if column is not None and pd.api.types.is_numeric_dtype(column):
                 frame[name] = column.to_numpy()[rows]
-    frame["interest"] = posterior.mean[rows]
-    frame["interest_std"] = posterior.std[rows]
-    frame["p_interesting"] = state.p_interesting[rows]
+    mean, std = posterior.mean[rows], posterior.std[rows]
+    frame["interest"], frame["interest_std"] = mean, std
+    frame["p_interesting"] = state.calibration.p_interesting(mean, std, state.left)
     frame["p_artefact"] = state.p_artefact[rows]
     scores = pd.Series(state.scores, index=state.rated, dtype=np.float32)
     raters = pd.Series([len(by) for by in state.opinions.scores.values()], index=state.rated)

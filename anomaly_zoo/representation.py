@@ -144,7 +144,7 @@ class Representation:
         `ids` as a list or the path of a file: .txt (one a line), .npy, or a table. An .npz file
         holds X or features, and ids unless they are given.
 
-        Of more than 256 MB (as float32) a Parquet table is converted once to an array in
+        Of more than 128 MB (as float32) a Parquet table is converted once to an array in
         `anomaly_zoo.cache.cache_folder()`, in its own precision, and stays on disk; what the first
         reading of such a table or .npy file found out is kept there too, so that the next takes
         no time, as long as the files have the same size, time of change and sampled content.
@@ -346,8 +346,8 @@ class Representation:
 
         The scale makes the total variance one and keeps the axes' proportions (no whitening).
         Fewer than `d` come back where the features have no more dimensions than that. Everything
-        is fitted to at most 100,000 rows or 256 MB, drawn with `seed`; the largest loading of each
-        axis is positive. More than 256 MB of components are written once to the cache folder, in
+        is fitted to at most 100,000 rows or 128 MB, drawn with `seed`; the largest loading of each
+        axis is positive. More than 128 MB of components are written once to the cache folder, in
         the precision of the features on disk, and stay there; `progress` is then told how many
         rows are done, and of how many.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from anomaly_zoo.ids import Ids
+from anomaly_zoo.threads import one_thread
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -372,7 +373,8 @@ def convert(values: np.ndarray, out: np.ndarray) -> None:
         import torch  # its conversion is some twenty times as quick as NumPy's
 
         known = values if values.flags.writeable else values.copy()  # torch warns of the others
-        torch.from_numpy(out).copy_(torch.from_numpy(known))
+        with one_thread():
+            torch.from_numpy(out).copy_(torch.from_numpy(known))
     else:
         with np.errstate(over="ignore"):
             np.copyto(out, values, casting="same_kind")

@@ -23,9 +23,9 @@ from anomaly_zoo.scan import convert, stamp
 
 __all__ = ["LARGE", "Kept", "Progress", "array_file", "digest", "fingerprint"]
 
-LARGE = 2**28
+LARGE = 2**27
 """Bytes of float32 above which features are kept in the cache instead of in memory."""
-_VERSION = "1"
+_VERSION = "2"
 _SAMPLES, _SAMPLE = 64, 4096
 
 Progress = Callable[[int, int], None]

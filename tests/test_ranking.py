@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomaly_zoo import ranking, tables
+from anomaly_zoo.calibration import Calibration, Left
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.ids import Ids
 from anomaly_zoo.posterior import Posterior
@@ -25,11 +26,13 @@ def state(seed: int = 0, rated: int = 30) -> Any:
     rng = np.random.default_rng(seed)
     rows = rng.choice(N, rated, replace=False)
     artefact = rng.random(N) < 0.1
+    posterior = Posterior(rng.integers(0, 40, N) / 8, rng.random(N) + 0.1)
     return SimpleNamespace(
-        posterior=Posterior(rng.integers(0, 40, N) / 8, rng.random(N) + 0.1),
+        posterior=posterior,
         artefact=artefact,
         p_artefact=artefact.astype(np.float32),
-        p_interesting=rng.random(N, dtype=np.float32),
+        calibration=Calibration(0.3, 3.0, 1.0),
+        left=Left.of(posterior.mean, ~artefact),
         rated=rows,
         scores=rng.integers(0, 6, rated).astype(float),
         opinions=SimpleNamespace(
