@@ -173,6 +173,7 @@ class Scorer:
         )
         self.dtype = torch.float64 if exact else torch.float32
         self.hyper = hyper
+        self._held: dict[str | int, torch.Tensor] = {}
         self.centre = process.centre
         unit = 1 / math.sqrt(2 * hyper.alpha * hyper.lengthscale**2)
         self.axes = process.axes.astype(np.float64) * unit
@@ -191,8 +192,9 @@ class Scorer:
             for first, last in pairwise(edges)
             if variances and last > first
         ]
-        # |x - z|^2 from norms and a product is off by about eps |x|^2 where x is near z (and by a
-        # relative eps where it is not): beyond this |x|^2 distances are taken in float64.
+        # |x - z|^2 from norms and a product is off by about eps |x|^2, and so is u by as much in its
+        # units, which counts relative to 1 + u: an object that is that much farther out than from
+        # the nearest rated one has its distances taken in float64.
         self.far = _ACCURACY / gain / (2 * hyper.alpha) / epsilon
 
     def __call__(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -203,8 +205,9 @@ class Scorer:
         """The same from the correlations (b, n)."""
         mean = torch.mv(k, self.weights).add_(self.hyper.mean)
         variance = torch.full((len(k),), self.hyper.outputscale, dtype=self.dtype)
-        for last, band in self.bands:
-            variance -= torch.mm(k[:, :last], band).square_().sum(1)
+        for place, (last, band) in enumerate(self.bands):
+            white = self._space(place, len(k), band.shape[1])
+            variance -= torch.mm(k[:, :last], band, out=white).square_().sum(1)
         return mean.numpy(), variance.clamp_(min=1e-7 * self.hyper.outputscale).numpy()
 
     def columns(self, k: torch.Tensor) -> np.ndarray:
@@ -213,9 +216,12 @@ class Scorer:
         return torch.mv(k, self.column).numpy()
 
     def correlations(self, block: np.ndarray) -> torch.Tensor:
-        """(b, n) of the (b, d) objects with the rated: the covariances at unit outputscale."""
+        """(b, n) of the (b, d) objects with the rated: the covariances at unit outputscale.
+
+        They lie in memory that the next call overwrites.
+        """
         block = block[:, : len(self.axes)]
-        left = torch.empty(len(block), block.shape[1] + 2, dtype=self.dtype)
+        left = self._space("left", len(block), block.shape[1] + 2)
         x = left[:, :-2]
         axes = self.axes.astype(x.numpy().dtype)
         np.subtract(block, self.centre, out=x.numpy(), casting="same_kind")
@@ -223,12 +229,20 @@ class Scorer:
         norms = left[:, -2]
         norms.copy_(x.square().sum(1))
         left[:, -1] = 1
-        u = torch.mm(left, self.right)
-        if self.dtype is torch.float32 and len(u):
-            far = (norms > self.far).nonzero().squeeze(1)
+        u = torch.mm(left, self.right, out=self._space("u", len(block), self.right.shape[1]))
+        if self.dtype is torch.float32 and u.numel():
+            far = (norms > self.far * u.amin(1)).nonzero().squeeze(1)
             if len(far):
                 u[far] = self._far(block[far.numpy()])
-        return power_(u.clamp_(min=1), self.hyper.alpha)
+        return power_(u, self.hyper.alpha)
+
+    def _space(self, name: str | int, rows: int, columns: int) -> torch.Tensor:
+        """Memory that is used again by the next block: to get new memory costs as much as to fill
+        it."""
+        held = self._held.get(name)
+        if held is None or len(held) < rows:
+            held = self._held[name] = torch.empty(rows, columns, dtype=self.dtype)
+        return held[:rows]
 
     def _far(self, block: np.ndarray) -> torch.Tensor:
         """(b, n) float32 of 1 + u for objects far out, with the digits of float64."""
