@@ -192,9 +192,9 @@ class Scorer:
             for first, last in pairwise(edges)
             if variances and last > first
         ]
-        # |x - z|^2 from norms and a product is off by about eps |x|^2, and so is u by as much in its
-        # units, which counts relative to 1 + u: an object that is that much farther out than from
-        # the nearest rated one has its distances taken in float64.
+        # |x - z|^2 from norms and a product is off by about eps |x|^2, which counts relative to
+        # 1 + u: an object that lies so much farther out than from the nearest rated one has its
+        # distances taken in float64.
         self.far = _ACCURACY / gain / (2 * hyper.alpha) / epsilon
 
     def __call__(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
