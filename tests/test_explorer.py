@@ -366,6 +366,8 @@ def test_the_queue_follows_the_ratings_during_a_long_update(
 ) -> None:
     tool = begun(tmp_path)
     before = tool.session.latest
+    tool.viewer.shown = "J200"
+    until(lambda: len(tool.map._sources["near"].data["x"]) == 8)
     best = {item["id"] for item in tool.gallery.items}
     assert best & {item["id"] for item in tool.viewer.queue[:9]}  # some of these will be rated
     slow.clear()
@@ -379,6 +381,8 @@ def test_the_queue_follows_the_ratings_during_a_long_update(
     until(lambda: tool.header.n_rated == 22 and len(tool.map._sources["rated"].data["x"]) == 22)
     until(lambda: not rated & {item["id"] for item in tool.viewer.queue})
     until(lambda: not rated & {item["id"] for item in tool.gallery.items})
+    tool.viewer.shown = given[0][0]
+    until(lambda: not len(tool.map._sources["near"].data["x"]))  # those of another galaxy
     assert tool.session.latest is before
     assert len(tool.viewer.queue) == 24
     assert tool.header.level == "busy" and tool.header.status.startswith("updating model… ")

@@ -469,6 +469,7 @@ class Explorer:
         """Another galaxy is on the screen: mark it at once, its neighbours follow."""
         if id_str:
             self.map.mark("current", np.array([self._row(id_str)]))
+            self.map.mark("near", np.array([], dtype=int))  # those were of the galaxy before
             self._update()
 
     def _from_header(self, content: dict[str, Any]) -> None:
