@@ -233,6 +233,12 @@ class Session:
         return self._state
 
     @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """Those that were weighed last, at once: in a first update they are there before a State;
+        none before that."""
+        return () if self._fitted is None else self._fitted[1]
+
+    @property
     def opinions(self) -> Opinions:
         """What the raters think now, straight from the log."""
         return opinions(self.log.events)

@@ -354,7 +354,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def begun(tmp_path: Path) -> Explorer:
     """A tool of which something interesting was found, so that the model chooses."""
     held = session(tmp_path)
-    for number in range(12):
+    for number in range(12) if not held.log.events else ():
         held.rate(f"J{number:03d}", float(held.representation.X[number, 0] > 0.5) * 5)
     tool = az.explore(held)
     until(lambda: tool.header.level == "ready")
@@ -400,6 +400,35 @@ def test_the_queue_follows_the_ratings_during_a_long_update(
 def _best(held: az.Session) -> list[str]:
     ranking = held.ranking()
     return ranking[ranking["score"].isna()]["id_str"][:24].tolist()
+
+
+def test_ratings_of_another_day_show_a_galaxy_before_all_are_scored(
+    tmp_path: Path, slow: threading.Event
+) -> None:
+    begun(tmp_path).close()
+    slow.clear()
+    tool = az.explore(session(tmp_path))
+    until(lambda: tool.viewer.queue)
+    assert tool.session.latest is None
+    assert len(tool.viewer.queue) == 24
+    assert not {item["id"] for item in tool.viewer.queue} & {f"J{n:03d}" for n in range(12)}
+    assert {item["reason"] for item in tool.viewer.queue} == {"promising among 400"}
+    believed = {item["id"]: (item["interest"], item["std"]) for item in tool.viewer.queue}
+    act(tool, "rate", tool.viewer.queue[0]["id"], "a", score=5)
+    until(lambda: len(tool.session.log.events) == 13)
+    slow.set()
+    settled(tool)
+    again = begun(tmp_path)
+    until(lambda: [i["id"] for i in tool.viewer.queue] == again.session.next(24))
+    first = session()
+    for number in range(12):
+        first.rate(f"J{number:03d}", float(first.representation.X[number, 0] > 0.5) * 5)
+    belief, row = first.state.posterior, first.representation.row
+    assert believed == {
+        i: pytest.approx((belief.mean[row(i)], belief.std[row(i)]), abs=1e-4) for i in believed
+    }
+    again.close()
+    tool.close()
 
 
 def test_an_undo_during_a_long_update(tmp_path: Path, slow: threading.Event) -> None:

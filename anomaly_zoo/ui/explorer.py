@@ -15,6 +15,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
+from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.highest import highest
 from anomaly_zoo.interest import InterestModel
@@ -24,6 +25,7 @@ from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
 from anomaly_zoo.ratings import Event, live, opinions
 from anomaly_zoo.session import Session, State
+from anomaly_zoo.start import POOL
 from anomaly_zoo.sweep import BLOCK, everywhere
 from anomaly_zoo.tables import replacing
 from anomaly_zoo.ui.gallery import Gallery
@@ -222,6 +224,8 @@ class Explorer:
             self._soon(self._report, "model", "", f"updating model… {share:.0%}")
             if self.session.latest is not None:
                 self._lead(self.session.latest)
+            elif not self.viewer.queue:
+                self._soon(self._begin, self._glimpse())
 
     def _report(self, part: str, trouble: str = "", busy: str = "updating model…") -> None:
         """Note what is wrong with a part (nothing, when empty) and bring the status up to date."""
@@ -272,6 +276,38 @@ class Explorer:
         queue = self._items(rows, [pick.reason for pick in picks], state)
         self._soon(self.lead, state, queue)
         self._led = state
+
+    def _glimpse(self) -> list[dict[str, Any]]:
+        """What to look at while ratings of another day are applied to all objects for the first
+        time: the most promising of a sample."""
+        session, opinions = self.session, self.session.opinions
+        means = opinions.mean_scores
+        known = session.representation
+        scores = np.array(list(means.values()), dtype=np.float64)
+        rated = session.space.take(known.rows(list(means)))
+        model = InterestModel.condition(rated, scores, session.hypotheses)
+        rows, X = session.space.sample(POOL, [session.seed, len(session.space)])
+        belief = model.posterior(X)
+        seen = known.rows([*means, *opinions.skipped, *opinions.artefacts])
+        open_ = ~np.isin(rows, seen)
+        bar = float(belief.mean[highest(belief.mean, TOP, open_)].min(initial=np.inf))
+        gain = expected_improvement(belief, best_f=bar)
+        return [
+            {
+                "id": str(known.ids[rows[place]]),
+                "position": self._position(str(known.ids[rows[place]])),
+                "interest": float(belief.mean[place]),
+                "std": float(belief.std[place]),
+                "rank": None,
+                "reason": f"promising among {len(rows):,}",
+                "score": None,
+            }
+            for place in highest(gain, AHEAD, open_)
+        ]
+
+    def _begin(self, queue: list[dict[str, Any]]) -> None:
+        if self._led is None:
+            self.viewer.queue = queue
 
     def _abreast(self, state: State) -> State:
         """The same belief about all objects, with the log as it is now: what was rated since is not
