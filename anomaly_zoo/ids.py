@@ -62,6 +62,7 @@ class Ids:
         """
         if isinstance(values, cls):
             return values
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         texts = _arrow(values, integers)
@@ -74,6 +75,8 @@ class Ids:
         _refuse_missing(np.flatnonzero(blank), what)
         ids = cls(texts)
         ids._refuse_repeated(what)
+        if len(ids) > BLOCK:
+            pa.default_memory_pool().release_unused()  # what it took to build them
         return ids
 
     @cached_property

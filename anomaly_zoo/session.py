@@ -138,6 +138,10 @@ class Session:
     the one that made the features, for the images that are compared with them: it must be the same
     in name and version. Features without their encoder at hand need none.
 
+    Beyond the features, their components (from 128 MB on they are on disk) and the catalogue it
+    takes at most 120 bytes an object, 20 MB a core and 30 MB, whatever is asked of it but a ranking
+    of everything or a rule of one's own.
+
     Raises ValueError where catalogue and representation do not hold the same objects, where the
     ratings file belongs to another representation (with both encoders, where those differ), or
     where `encoder` is another than that of the features.
