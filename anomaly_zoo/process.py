@@ -203,12 +203,21 @@ class Scorer:
 
     def moments(self, k: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """The same from the correlations (b, n)."""
-        mean = torch.mv(k, self.weights).add_(self.hyper.mean)
-        variance = torch.full((len(k),), self.hyper.outputscale, dtype=self.dtype)
-        for place, (last, band) in enumerate(self.bands):
+        variance = self.explained(k).neg_().add_(self.hyper.outputscale)
+        return self.mean(k), variance.clamp_(min=1e-7 * self.hyper.outputscale).numpy()
+
+    def mean(self, k: torch.Tensor) -> np.ndarray:
+        """The mean (b,) from the correlations (b, n)."""
+        return torch.mv(k, self.weights).add_(self.hyper.mean).numpy()
+
+    def explained(self, k: torch.Tensor, bands: slice = slice(None)) -> torch.Tensor:
+        """(b,) the variance that the rated objects explain. That of the first bands alone is what
+        the first rated objects explain: never more than all."""
+        total = torch.zeros(len(k), dtype=self.dtype)
+        for place, (last, band) in list(enumerate(self.bands))[bands]:
             white = self._space(place, len(k), band.shape[1])
-            variance -= torch.mm(k[:, :last], band, out=white).square_().sum(1)
-        return mean.numpy(), variance.clamp_(min=1e-7 * self.hyper.outputscale).numpy()
+            total += torch.mm(k[:, :last], band, out=white).square_().sum(1)
+        return total
 
     def columns(self, k: torch.Tensor) -> np.ndarray:
         """(b,) covariances with the last rated object, before it was rated, of the objects with

@@ -336,7 +336,7 @@ def top(part: Part, values: np.ndarray, k: int) -> Top:
     if len(rows) > k:
         least = np.partition(values[rows], len(rows) - k)[len(rows) - k]
         rows = rows[values[rows] >= least]
-    return _first(k, part.ids(rows + part.first), values[rows], rows + part.first)
+    return first_of(k, part.ids(rows + part.first), values[rows], rows + part.first)
 
 
 def merged(tops: Iterable[Top]) -> Top:
@@ -349,13 +349,13 @@ def merged(tops: Iterable[Top]) -> Top:
     tops = list(tops)
     if len({each.k for each in tops}) != 1:
         raise ValueError("expected at least one top, all of the same k")
-    return _first(
+    return first_of(
         tops[0].k,
         *(np.concatenate([getattr(t, name) for t in tops]) for name in ("ids", "values", "rows")),
     )
 
 
-def _first(k: int, ids: np.ndarray, values: np.ndarray, rows: np.ndarray) -> Top:
+def first_of(k: int, ids: np.ndarray, values: np.ndarray, rows: np.ndarray) -> Top:
     order = np.argsort(ids.astype(str), kind="stable") if len(ids) else np.arange(0)
     order = order[np.argsort(-values[order], kind="stable")][:k]
     return Top(k, ids[order], values[order], rows[order])

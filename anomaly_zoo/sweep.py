@@ -46,7 +46,7 @@ def sweep(
     >>> sums.tolist()
     [4.0, 4.0, 4.0]
     """
-    size = max(_SMALLEST, min(_LARGEST, 2**19 // (width + 1)))
+    size = block_size(width)
     left = list(sources)[::-1]
     done, failed = 0, threading.Event()
     telling = threading.Lock()
@@ -85,6 +85,11 @@ def sweep(
     with ThreadPoolExecutor(count, thread_name_prefix="anomaly_zoo-sweep") as workers:
         for worker in [workers.submit(attempt) for _ in range(count)]:
             worker.result()
+
+
+def block_size(width: int) -> int:
+    """How many rows a block has where so many numbers are made of each."""
+    return max(_SMALLEST, min(_LARGEST, 2**19 // (width + 1)))
 
 
 def rows_of(X: np.ndarray, first: int = 0, last: int | None = None) -> Source:

@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("representation", "catalog", "ratings", "process", "calibration"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
     ("ranking", "progress", "sources", "parts", "pool", "shortlist"),
-    ("choice",),
+    ("choice", "scoring"),
     ("session", "embedding"),
     ("ui", "replay", "first_cells", "examples"),
     ("lab",),

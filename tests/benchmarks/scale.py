@@ -209,13 +209,18 @@ def refresh_one(bench: Bench) -> float:
 
 def top(bench: Bench) -> float:
     from anomaly_zoo.acquisition import expected_improvement
-    from anomaly_zoo.shortlist import shortlist
+    from anomaly_zoo.scan import Part, Top, merged
+    from anomaly_zoo.scoring import score_part
+    from anomaly_zoo.threads import cores
 
-    state, rng = bench.session.state, np.random.default_rng(0)
+    session, state = bench.session, bench.session.state
+
+    def score(part: Part) -> Top:
+        return score_part(part, state.model, expected_improvement, state.best_f, TOP, state.rated)
 
     def act() -> None:
-        belief = bench.session.pool.refresh(state.model)
-        shortlist(expected_improvement, belief, state.best_f, rng, state.open, TOP)
+        with ThreadPoolExecutor(cores()) as workers:
+            merged(workers.map(score, session.space.parts(4 * cores())))
 
     return best(act)
 
