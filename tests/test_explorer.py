@@ -414,8 +414,10 @@ def test_ratings_of_another_day_show_a_galaxy_before_all_are_scored(
     assert not {item["id"] for item in tool.viewer.queue} & {f"J{n:03d}" for n in range(12)}
     assert {item["reason"] for item in tool.viewer.queue} == {"promising among 400"}
     believed = {item["id"]: (item["interest"], item["std"]) for item in tool.viewer.queue}
-    act(tool, "rate", tool.viewer.queue[0]["id"], "a", score=5)
-    until(lambda: len(tool.session.log.events) == 13)
+    for turn, item in enumerate(tool.viewer.queue):
+        act(tool, "rate", item["id"], f"t{turn}", score=turn % 6)
+    until(lambda: not believed.keys() & {item["id"] for item in tool.viewer.queue})
+    assert tool.session.latest is None and len(tool.session.log.events) == 36
     slow.set()
     settled(tool)
     again = begun(tmp_path)

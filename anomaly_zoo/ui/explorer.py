@@ -23,7 +23,7 @@ from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
-from anomaly_zoo.ratings import Event, live, opinions
+from anomaly_zoo.ratings import Event, Opinions, live, opinions
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.start import POOL
 from anomaly_zoo.sweep import BLOCK, everywhere
@@ -224,8 +224,8 @@ class Explorer:
             self._soon(self._report, "model", "", f"updating model… {share:.0%}")
             if self.session.latest is not None:
                 self._lead(self.session.latest)
-            elif not self.viewer.queue:
-                self._soon(self._begin, self._glimpse())
+            elif {item["id"] for item in self.viewer.queue} <= _seen(self.session.opinions):
+                self._soon(setattr, self.viewer, "queue", self._glimpse())
 
     def _report(self, part: str, trouble: str = "", busy: str = "updating model…") -> None:
         """Note what is wrong with a part (nothing, when empty) and bring the status up to date."""
@@ -280,16 +280,14 @@ class Explorer:
     def _glimpse(self) -> list[dict[str, Any]]:
         """What to look at while ratings of another day are applied to all objects for the first
         time: the most promising of a sample."""
-        session, opinions = self.session, self.session.opinions
-        means = opinions.mean_scores
-        known = session.representation
+        session, held = self.session, self.session.opinions
+        means, known = held.mean_scores, session.representation
         scores = np.array(list(means.values()), dtype=np.float64)
         rated = session.space.take(known.rows(list(means)))
         model = InterestModel.condition(rated, scores, session.hypotheses)
         rows, X = session.space.sample(POOL, [session.seed, len(session.space)])
         belief = model.posterior(X)
-        seen = known.rows([*means, *opinions.skipped, *opinions.artefacts])
-        open_ = ~np.isin(rows, seen)
+        open_ = ~np.isin(rows, known.rows(sorted(_seen(held))))
         bar = float(belief.mean[highest(belief.mean, TOP, open_)].min(initial=np.inf))
         gain = expected_improvement(belief, best_f=bar)
         return [
@@ -304,10 +302,6 @@ class Explorer:
             }
             for place in highest(gain, AHEAD, open_)
         ]
-
-    def _begin(self, queue: list[dict[str, Any]]) -> None:
-        if self._led is None:
-            self.viewer.queue = queue
 
     def _abreast(self, state: State) -> State:
         """The same belief about all objects, with the log as it is now: what was rated since is not
@@ -558,6 +552,11 @@ def facts(progress: Progress) -> list[dict[str, str]]:
             }
         )
     return said
+
+
+def _seen(held: Opinions) -> set[str]:
+    """The ids of all that was rated, skipped or flagged."""
+    return {*held.scores, *held.skipped, *held.artefacts}
 
 
 def _ranks(rows: Sequence[int], state: State) -> list[int]:
