@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +30,13 @@ from anomaly_zoo.scan import (
     width,
 )
 from anomaly_zoo.stored import LARGE, Kept, Progress, array_file, digest, fingerprint
+from anomaly_zoo.threads import one_thread
 
 __all__ = ["Axes", "Representation", "feature_writer"]
 
 PCA_ROWS = 100_000  # at most so many rows are fitted
 PCA_DIMENSIONS = 4096  # above it the rows, not the features, are correlated
+_SMALL = 128  # up to so many features a product is no work for several threads
 PREFIX = "feat_"
 _AT_FLOAT32 = (
     "at float32 precision: there is nothing to learn from; where a large offset hides the "
@@ -67,8 +69,12 @@ class Axes:
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """(block - mean) @ axes / scale, float32 (b, k)."""
+        import torch
+
         mean, axes = self._narrow
-        return np.asarray(block - mean, dtype=np.float32) @ axes
+        centred = torch.from_numpy(np.asarray(block - mean, dtype=np.float32))
+        with one_thread():
+            return torch.mm(centred, torch.from_numpy(axes)).numpy()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -465,6 +471,7 @@ def _leading(
     source: ArrayPart | MapPart, mean: np.ndarray, largest: float, d: int, rng: np.random.Generator
 ) -> np.ndarray:
     """The d leading axes as columns (D, <= d), from the eigenvectors of the covariance."""
+    import torch
     from scipy.linalg import eigh
 
     dual = len(mean) > PCA_DIMENSIONS
@@ -477,9 +484,12 @@ def _leading(
         gram = np.asarray(Z @ Z.T, dtype=np.float64)
     else:
         gram = np.zeros((len(mean), len(mean)))
-        for _, block in source.batches(2048):
-            Z = ((block.astype(np.float64) - mean) / largest).astype(precision)
-            gram += Z.T @ Z
+        # Threads that wait for each other cost more than they give for small products.
+        with one_thread() if len(mean) <= _SMALL else nullcontext():
+            for _, block in source.batches(2048):
+                Z = ((block.astype(np.float64) - mean) / largest).astype(precision)
+                some = torch.from_numpy(Z)
+                gram += torch.mm(some.T, some).numpy()
     n = len(gram)
     values, vectors = eigh(gram, subset_by_index=(max(0, n - d), n - 1))
     values, vectors = values[::-1], vectors[:, ::-1]

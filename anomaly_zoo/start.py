@@ -91,7 +91,7 @@ class Exploration:
 
 def _squared(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The points with their squared norms."""
-    return points, np.square(points).sum(axis=1)
+    return points, np.einsum("ij,ij->i", points, points)
 
 
 def alike(space: Representation, variance: np.ndarray, examples: np.ndarray, n: int) -> np.ndarray:
