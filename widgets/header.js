@@ -29,7 +29,7 @@ function render({ model, el }) {
     format.append(option);
   }
   exporter.append(button, format);
-  head.append(brand, subtitle, make("span", "az-space"), status, rated, found, exporter);
+  head.append(brand, subtitle, status, rated, found, exporter);
   el.append(head);
 
   const paint = () => {
@@ -40,7 +40,7 @@ function render({ model, el }) {
     status.title = model.get("status");
     const count = (n, text) => [make("b", "", n.toLocaleString("en")), ` ${text}`];
     rated.replaceChildren(...count(model.get("n_rated"), "rated"));
-    found.replaceChildren(...count(model.get("n_found"), "found (≥ 4)"));
+    found.replaceChildren(...count(model.get("n_found"), "found"), make("span", "az-more", " (≥ 4)"));
   };
   button.onclick = () => {
     button.disabled = true;
