@@ -307,6 +307,8 @@ class Session:
         if last and last.opinions.artefacts == held.artefacts and np.array_equal(last.rated, rated):
             return last.p_artefact
         if not held.artefacts:
+            if last and not last.opinions.artefacts:
+                return last.p_artefact
             return np.zeros(len(self.space), dtype=np.float32)
         if self._around is None:
             self._around = Surroundings.of(self.space, self.seed)
