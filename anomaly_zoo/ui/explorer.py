@@ -457,8 +457,8 @@ class Explorer:
             try:
                 self._perform(act, token)
             except Exception as error:  # whatever it was, the browser has to know
-                self.viewer.refused(token, str(error))
                 self._report("save", f"not saved: {error}")
+                self.viewer.refused(token, str(error))
             else:
                 self.viewer.saved(token)
                 self._report("save")
