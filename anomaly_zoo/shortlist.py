@@ -10,12 +10,12 @@ import numpy as np
 from anomaly_zoo.acquisition import RISING
 from anomaly_zoo.highest import SMALL, STRIDE, highest
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.sweep import everywhere
+from anomaly_zoo.sweep import BLOCK, everywhere
 
 Rule = Callable[..., np.ndarray]
 _STEPS = 256
 _HALVINGS = 22
-_CHUNK = 65_536
+_CHUNK = BLOCK
 
 
 def shortlist(

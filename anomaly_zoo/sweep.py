@@ -15,7 +15,7 @@ T = TypeVar("T")
 Job = Callable[[int, np.ndarray], None]
 Source = Callable[[int], Iterator[tuple[int, np.ndarray]]]
 """From a size to (first row, block) pairs of at most so many rows: `Part.batches`."""
-BLOCK = 65_536
+BLOCK = 131_072
 """Rows of a piece of what is done everywhere."""
 _LARGEST, _SMALLEST = 16_384, 2_048
 
