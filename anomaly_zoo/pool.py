@@ -78,6 +78,7 @@ class Pool:
         if (model := self._followed(rows, scores, hypotheses)) is not None:
             while (known := len(self._rows)) < len(rows):
                 column = self._column_of(int(rows[known]), model, progress, cancelled)
+                self._model = None  # while the arrays are on their way from one to the next
                 with one_thread():
                     model, belief = self._step(model, column, scores[: known + 1])
                 self._rows, self._scores = rows[: known + 1], scores[: known + 1]

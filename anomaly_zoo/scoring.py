@@ -31,7 +31,7 @@ def score_part(
     parts may be scored by threads, processes or machines: all that is needed is the part and the
     model, plain values both. `without` are rows that are left out, such as the rated ones.
 
-    The mean of every object is computed, and of its variance what the first quarter of the rated
+    The mean of every object is computed, and of its variance what the first 64 of the rated
     objects leaves: never less than the variance itself. For a rule that only rises with mean and
     spread (`acquisition.RISING`) this bounds its utility, and only objects whose bound reaches the
     k-th best so far have their variance computed. Rules that draw need a draw for the whole and

@@ -12,9 +12,10 @@ import anomaly_zoo as az
 from anomaly_zoo import sweep as sweeping
 from anomaly_zoo.acquisition import expected_improvement, greedy, log_expected_improvement
 from anomaly_zoo.choice import STARTERS
+from anomaly_zoo.geometry import family
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.pool import STEPS, Pool
-from anomaly_zoo.process import GaussianProcess
+from anomaly_zoo.process import GaussianProcess, Hyperparameters
 
 N = 40_000
 
@@ -69,6 +70,25 @@ def test_one_rating_at_a_time_is_all_at_once(n: int, prepared: bool) -> None:
     alone = InterestModel.condition(X[rows].astype(float), scores, hypotheses)
     for ours, theirs in zip(model.processes, alone.processes, strict=True):
         np.testing.assert_allclose(ours.weights, theirs.weights, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("lengthscale", [1e-3, 0.1, 1.2, 50.0])
+@pytest.mark.parametrize("alpha", [0.5, 2.0, 0.01, 30.0])
+@pytest.mark.parametrize("noise", [1e-4, 0.4])
+def test_at_the_bounds_of_the_hyper_parameters(
+    lengthscale: float, alpha: float, noise: float
+) -> None:
+    X = cloud(3000)
+    rows, scores = rated(X, 30)
+    hyper = Hyperparameters(0.4, 2.0, lengthscale, alpha, noise)
+    hypotheses = tuple(
+        Hypothesis(1 / 3, geometry, hyper) for geometry in family(X.astype(float).var(axis=0))
+    )
+    pool = Pool(space(X))
+    pool.believe(rows[:22], scores[:22], hypotheses)
+    for i in range(22, 30):
+        model, belief = pool.believe(rows[: i + 1], scores[: i + 1], hypotheses)
+    both(pool, model, belief, X)
 
 
 def counted(pool: Pool) -> list[int]:
