@@ -6,7 +6,7 @@ import getpass
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from numbers import Integral
@@ -254,24 +254,19 @@ class Session:
         cancelled: Callable[[], bool] | None,
     ) -> State:
         held = opinions(events)
-        mean_scores = held.mean_scores
-        rated = self.representation.rows(list(mean_scores))
-        scores = np.array(list(mean_scores.values()), dtype=np.float64)
+        rated, scores, seen = self._looked_at(held)
         last = self._state
         p_artefact = self._p_artefact(held, rated)
         artefact = p_artefact >= HIDDEN
         artefact[rated] = False
-        others = self.representation.rows(sorted(held.skipped | held.artefacts))
-        seen = np.concatenate([rated, others]).astype(int)
         open_ = ~artefact
-        open_[rated] = False
-        open_[self.representation.rows(list(held.skipped))] = False
+        open_[seen] = False
         if last and np.array_equal(last.rated, rated) and np.array_equal(last.scores, scores):
             model, posterior = last.model, last.posterior
         else:
             hypotheses = self._hypotheses(rated, scores)
             model, posterior = self.pool.believe(rated, scores, hypotheses, progress, cancelled)
-        calibration = _calibration(events, mean_scores, posterior.noise)
+        calibration = _calibration(events, held.mean_scores, posterior.noise)
         best_f = self._choice.best_f(posterior.mean, rated, open_)
         for array in (rated, scores, artefact, p_artefact, open_, seen):
             array.flags.writeable = False
@@ -289,6 +284,32 @@ class Session:
             open=open_,
             model=model,
             seen=seen,
+        )
+
+    def _looked_at(self, held: Opinions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the rated and their mean scores, and rows of all that was looked at."""
+        means, known = held.mean_scores, self.representation
+        scores = np.array(list(means.values()), dtype=np.float64)
+        others = sorted(held.skipped | held.artefacts)
+        return known.rows(list(means)), scores, known.rows([*means, *others])
+
+    def abreast(self, state: State) -> State:
+        """The same belief about all objects, with the log as it is now: what was rated since is not
+        shown again, and the few that may be next are judged by all ratings."""
+        events = self.log.events
+        held = opinions(events)
+        rated, scores, seen = self._looked_at(held)
+        open_ = ~state.artefact
+        open_[seen] = False
+        return replace(
+            state,
+            n_events=len(events),
+            opinions=held,
+            rated=rated,
+            scores=scores,
+            seen=seen,
+            open=open_,
+            model=InterestModel.condition(self.space.take(rated), scores, state.hypotheses),
         )
 
     def _hypotheses(self, rated: np.ndarray, scores: np.ndarray) -> tuple[Hypothesis, ...]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map, umap_map_apart
-from anomaly_zoo.ratings import Event, Opinions, live, opinions
+from anomaly_zoo.ratings import Event, Opinions, live
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.start import POOL
 from anomaly_zoo.sweep import BLOCK, everywhere
@@ -270,7 +270,7 @@ class Explorer:
         if led is not None and led.n_events == n_events and led.posterior is state.posterior:
             return
         if state.n_events != n_events:
-            state = self._abreast(state)
+            state = self.session.abreast(state)
         picks = self.session.picks(AHEAD, state)
         rows = [self._row(pick.id_str) for pick in picks]
         queue = self._items(rows, [pick.reason for pick in picks], state)
@@ -302,27 +302,6 @@ class Explorer:
             }
             for place in highest(gain, AHEAD, open_)
         ]
-
-    def _abreast(self, state: State) -> State:
-        """The same belief about all objects, with the log as it is now: what was rated since is not
-        shown again, and the few that may be next are judged by all ratings."""
-        session, events = self.session, self.session.log.events
-        held = opinions(events)
-        means, known = held.mean_scores, session.representation
-        rated, scores = known.rows(list(means)), np.array(list(means.values()), dtype=np.float64)
-        seen = known.rows([*means, *sorted(held.skipped | held.artefacts)])
-        open_ = ~state.artefact
-        open_[seen] = False
-        return replace(
-            state,
-            n_events=len(events),
-            opinions=held,
-            rated=rated,
-            scores=scores,
-            seen=seen,
-            open=open_,
-            model=InterestModel.condition(session.space.take(rated), scores, state.hypotheses),
-        )
 
     def _prepare(self, state: State) -> Frame:
         """Everything slow about showing a State; runs on the worker thread."""
