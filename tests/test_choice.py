@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clouds import N, features
 
 import anomaly_zoo as az
 from anomaly_zoo import acquisition
@@ -19,18 +20,9 @@ from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.progress import AUDIT
 from anomaly_zoo.start import DRAW, alike
 
-N = 300
 LOOK, FAR, BOLD, LIKE = (
     *("a first look around", "far from all seen", "a bold look", "like your examples"),
 )
-
-
-def features(n: int = N, seed: int = 0) -> az.Representation:
-    """Dull objects in one cloud, ten interesting ones in a small cloud of their own."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 6)).astype(np.float32)
-    X[:10] = [4, 3, 0, 0, 0, 0] + 0.5 * rng.normal(size=(10, 6))
-    return az.Representation([f"J{i:04d}" for i in range(n)], X, name="clouds")
 
 
 def rare(id_str: str) -> bool:

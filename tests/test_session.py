@@ -8,21 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from clouds import N, features
 
 import anomaly_zoo as az
 from anomaly_zoo import acquisition, tables
 from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.ratings import read_events
-
-N = 300
-
-
-def features(n: int = N, seed: int = 0) -> az.Representation:
-    """Dull objects in one cloud, ten interesting ones in a small cloud of their own."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 6)).astype(np.float32)
-    X[:10] = [4, 3, 0, 0, 0, 0] + 0.5 * rng.normal(size=(10, 6))
-    return az.Representation([f"J{i:04d}" for i in range(n)], X, name="clouds")
 
 
 def truth(id_str: str) -> float:

@@ -379,7 +379,7 @@ def painted(files: scale_pool.Files, n: int, pipe: Any) -> None:
     """From a click on another colouring to the map painted anew, in JupyterLab and Chromium."""
     import nbformat
     from playwright.sync_api import sync_playwright
-    from screen import CHROMIUM_FLAGS, WATCH, lab, stop
+    from screen import CHROMIUM_FLAGS, WATCH, lab, new_home, stop
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # JupyterLab is stopped in any case
     X = np.load(files.features, mmap_mode="r")
@@ -390,12 +390,7 @@ def painted(files: scale_pool.Files, n: int, pipe: Any) -> None:
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         cells=[nbformat.v4.new_code_cell(cell)],
     )
-    home = Path(tempfile.mkdtemp())
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")} | {
-        "HOME": str(home),
-        "ANOMALY_ZOO_CACHE": str(home / "cache"),
-        "PYTHONUNBUFFERED": "1",
-    }
+    home, environment = new_home()
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     server, url = lab(home / "notebooks", environment)
     try:

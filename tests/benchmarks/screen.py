@@ -98,6 +98,17 @@ def stop(server: subprocess.Popen[str]) -> None:
     server.communicate(timeout=60)
 
 
+def new_home() -> tuple[Path, dict[str, str]]:
+    """An empty home, and the environment of somebody who lives there: no settings, no cache."""
+    home = Path(tempfile.mkdtemp())
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")} | {
+        "HOME": str(home),
+        "ANOMALY_ZOO_CACHE": str(home / "cache"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return home, environment
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
@@ -108,12 +119,7 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=12)
     parser.add_argument("--shots", type=Path, help="a folder for screenshots")
     options = parser.parse_args()
-    home = Path(tempfile.mkdtemp())
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")} | {
-        "HOME": str(home),
-        "ANOMALY_ZOO_CACHE": str(home / "cache"),
-        "PYTHONUNBUFFERED": "1",
-    }
+    home, environment = new_home()
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
