@@ -14,7 +14,7 @@ from scipy.special import betaincinv, ndtr
 
 from anomaly_zoo.calibration import Z90
 from anomaly_zoo.posterior import INTERESTING
-from anomaly_zoo.ratings import Event, live
+from anomaly_zoo.ratings import ACTS, Event, live
 
 if TYPE_CHECKING:
     from anomaly_zoo.session import State
@@ -165,7 +165,7 @@ def foreseen(events: Sequence[Event], rated: Mapping[str, float]) -> list[tuple[
     score, in the order of the looks; `rated` maps ids to mean scores."""
     first: dict[str, Event] = {}
     for event in events:
-        if event.kind != "undo":
+        if event.kind in ACTS:
             first.setdefault(event.id_str, event)
     pairs = [(first[id_str], score) for id_str, score in rated.items()]
     return [(e, s) for e, s in pairs if e.interest is not None and e.interest_std is not None]

@@ -7,17 +7,24 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool, StaticPool
 
-KINDS = ("rate", "skip", "artefact", "undo")
-_ADDED = ("noise", "p_interesting")  # columns that files of the first version lack
+from anomaly_zoo.tags import is_tag, tagged
+
+ACTS = ("rate", "skip", "artefact")
+"""Kinds of events that judge an object, and that can be taken back."""
+WORDS = ("tag", "untag", "limit")
+"""Kinds of events that are words: a tag of an object, or what a search is limited to."""
+KINDS = (*ACTS, "undo", *WORDS)
+_ADDED = ("noise", "p_interesting", "word")  # columns that files of the first version lack
 _FORMAT = "anomaly_zoo ratings 1"
 _HINTS = (
     ("full", "free some space"),
@@ -49,6 +56,9 @@ _events = sa.Table(
     sa.Column("token", sa.String, unique=True, nullable=False),
     sa.Column("noise", sa.Float),
     sa.Column("p_interesting", sa.Float),
+    # A word is written as an undo of nothing, with its kind before it: "tag #ring". Versions that
+    # know no words would count any other new kind as a skip; an undo of nothing they pass over.
+    sa.Column("word", sa.String),
 )
 
 
@@ -78,6 +88,8 @@ class Event:
     """Standard deviation of a rating around the interest, as the model had it then."""
     p_interesting: float | None = None
     """What the model gave for a score of at least 4."""
+    word: str = ""
+    """The tag, or what the search is limited to ("" for nothing, and in all other events)."""
     seq: int = 0
 
 
@@ -94,6 +106,10 @@ class Opinions:
     """id_str -> rater -> score."""
     artefacts: frozenset[str]
     skipped: frozenset[str]
+    tags: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """tag -> ids of those that carry it, both in the order in which they were first given."""
+    limit: str = ""
+    """What the search is limited to, in the words of the last who said."""
 
     @property
     def mean_scores(self) -> dict[str, float]:
@@ -110,6 +126,7 @@ def opinions(events: Iterable[Event]) -> Opinions:
     >>> opinions(log).mean_scores, sorted(opinions(log).skipped)
     ({'a': 5.0}, ['b'])
     """
+    events = list(events)
     last: dict[str, dict[str, Event]] = {}
     for event in live(events):
         last.setdefault(event.id_str, {})[event.rater] = event
@@ -123,20 +140,26 @@ def opinions(events: Iterable[Event]) -> Opinions:
             scores[id_str] = given
         else:
             skipped.add(id_str)
-    return Opinions(scores, frozenset(artefacts), frozenset(skipped))
+    tags = tagged(
+        (e.rater, e.id_str, e.word, e.kind == "tag")
+        for e in events
+        if e.kind in ("tag", "untag") and is_tag(e.word)
+    )
+    limit = next((e.word for e in reversed(events) if e.kind == "limit"), "")
+    return Opinions(scores, frozenset(artefacts), frozenset(skipped), tags, limit)
 
 
 def live(events: Iterable[Event], rater: str | None = None) -> list[Event]:
-    """The events that stand, oldest first: no undo and nothing undone; of one rater when named."""
+    """The acts that stand, oldest first: neither undone nor words; of one rater when named."""
     events = list(events)
     undone = {e.undoes for e in events if e.kind == "undo"}
     return [
-        e for e in events if e.kind != "undo" and e.seq not in undone and rater in (None, e.rater)
+        e for e in events if e.kind in ACTS and e.seq not in undone and rater in (None, e.rater)
     ]
 
 
 def last_act(events: Iterable[Event], rater: str) -> Event | None:
-    """The rater's latest event that is not undone: what `undo` would take back."""
+    """The rater's latest act that is not undone: what `undo` would take back."""
     mine = live(events, rater)
     return mine[-1] if mine else None
 
@@ -244,6 +267,9 @@ class RatingLog:
             raise ValueError(f"an event is one of {', '.join(KINDS)}, got {event.kind!r}")
         event = replace(event, time=event.time or _now(), token=event.token or uuid.uuid4().hex)
         values = {k: v for k, v in vars(event).items() if k != "seq"}
+        values["word"] = None
+        if event.kind in WORDS:
+            values |= {"kind": "undo", "word": f"{event.kind} {event.word}"}
         with self._lock:
             try:
                 self._add_columns()
@@ -258,8 +284,9 @@ class RatingLog:
             except sa.exc.DatabaseError as error:
                 reason = str(getattr(error, "orig", error))
                 hint = next((do for sign, do in _HINTS if sign in reason), "mend the file")
+                what = f"{event.kind} of {event.id_str}" if event.id_str else event.kind
                 raise RatingNotSaved(
-                    f"{event.kind} of {event.id_str} was not saved to {self.path}: {reason}; "
+                    f"{what} was not saved to {self.path}: {reason}; "
                     f"{hint} and try again, nothing before it is lost"
                 ) from error
             self._known += found
@@ -335,7 +362,15 @@ def read_events(path: str | Path) -> tuple[Event, ...]:
 def _read(connection: sa.Connection, after: int = 0) -> tuple[Event, ...]:
     """The events with a higher `seq`, oldest first; what a file does not have is None."""
     query = sa.select(*_columns(connection)).where(_events.c.seq > after).order_by(_events.c.seq)
-    return tuple(Event(**row) for row in connection.execute(query).mappings())
+    return tuple(_event(**row) for row in connection.execute(query).mappings())
+
+
+def _event(kind: str, word: str | None = None, **others: Any) -> Event:
+    """The event of a row of the file."""
+    said, _, rest = (word or "").partition(" ")
+    if kind == "undo" and said in WORDS:
+        return Event(said, word=rest, **others)
+    return Event(kind, **others)
 
 
 def _columns(connection: sa.Connection) -> list[sa.Column]:

@@ -14,12 +14,12 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 
 # A file imports from lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("ids", "cache", "tables", "threads", "deep_field"),
+    ("ids", "cache", "tables", "threads", "deep_field", "tags", "positions"),
     ("simulate", "scan"),
     ("posterior", "geometry", "cutouts", "encoders", "stored", "sweep", "highest"),
     ("representation", "catalog", "ratings", "process", "calibration"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
-    ("ranking", "progress", "sources", "parts", "pool", "shortlist"),
+    ("ranking", "progress", "sources", "parts", "pool", "shortlist", "similar"),
     ("choice", "scoring"),
     ("session", "embedding"),
     ("ui", "replay", "first_cells", "examples"),
@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 TYPES_ONLY = {("ranking", "session"), ("progress", "session"), ("choice", "session")}
 # Inside ui/: the views stand side by side, the explorer above them; no view knows another.
 UI_FLOORS: tuple[tuple[str, ...], ...] = (
-    ("assets", "pictures"),
+    ("assets", "pictures", "colours"),
     ("bokeh_pane", "raster"),
     ("cells",),
     ("map", "viewer", "gallery", "panels"),
@@ -39,7 +39,7 @@ UI_FLOORS: tuple[tuple[str, ...], ...] = (
 )
 ONLY_IN = {
     "gpytorch": {"interest"},
-    "bokeh": {"ui.map", "ui.raster", "ui.bokeh_pane"},
+    "bokeh": {"ui.map", "ui.colours", "ui.bokeh_pane"},
     "sqlalchemy": {"ratings"},
     "galsim": {"simulate.canvas"},
     "typer": {"cli"},

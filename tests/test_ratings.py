@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly_zoo.ratings import (
+    ACTS,
+    WORDS,
     Event,
+    Opinions,
     RatingLog,
     RatingNotSaved,
     check_score,
@@ -256,7 +260,7 @@ def test_the_last_word_of_each_rater_counts() -> None:
 
 
 _ACTS = st.lists(
-    st.tuples(st.sampled_from(["rate", "skip", "artefact", "undo"]), st.sampled_from("abc")),
+    st.tuples(st.sampled_from([*ACTS, "undo", *WORDS]), st.sampled_from("abc")),
     max_size=30,
 )
 
@@ -264,9 +268,15 @@ _ACTS = st.lists(
 @given(_ACTS)
 def test_undo_takes_back_exactly_the_last_act(acts: list[tuple[str, str]]) -> None:
     log = RatingLog(None, HASH)
-    before: list[object] = []
+    before: list[Opinions] = []
     for kind, id_str in acts:
-        if kind != "undo":
+        if kind in WORDS:
+            log.append(Event(kind, id_str, rater="eve", word="#ring"))
+            before = [
+                replace(held, tags=opinions(log.events).tags, limit=opinions(log.events).limit)
+                for held in before
+            ]
+        elif kind != "undo":
             before.append(opinions(log.events))
             log.append(Event(kind, id_str, 4.0 if kind == "rate" else None, "eve"))
         elif last := last_act(log.events, "eve"):
@@ -314,7 +324,7 @@ def test_a_file_of_the_first_version_opens_and_grows_with_its_next_event(tmp_pat
         (0.3, 0.25),
         (None, 0.5),
     ]
-    assert set(columns(path)) == {*FIRST_COLUMNS, "noise", "p_interesting"}
+    assert set(columns(path)) == {*FIRST_COLUMNS, "noise", "p_interesting", "word"}
     with closing(sqlite3.connect(path)) as file, file:  # the first version goes on with it
         file.execute(
             "INSERT INTO events (kind, id_str, rater, time, reason, token) "
@@ -334,3 +344,77 @@ def test_a_file_that_took_its_place_gets_no_column(tmp_path: Path) -> None:
     with pytest.raises(RatingNotSaved, match="not the file it was"):
         log.append(Event("rate", "J2", 5.0, "eve"))
     assert columns(path) == list(FIRST_COLUMNS)
+
+
+def test_words_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    one, two = (RatingLog(tmp_path / "r.db", HASH) for _ in range(2))
+    one.append(Event("tag", "J1", rater="eve", word="#ring"))
+    two.append(Event("limit", "", rater="bob", word="z < 0.1 and  `odd name` == 'x'"))
+    one.append(Event("untag", "J1", rater="eve", word="#ring"))
+    two.append(Event("limit", "", rater="bob"))
+    one.refresh()
+    two.refresh()
+    assert one.events == two.events == read_events(tmp_path / "r.db")
+    assert [(e.kind, e.word) for e in one.events] == [
+        ("tag", "#ring"),
+        ("limit", "z < 0.1 and  `odd name` == 'x'"),
+        ("untag", "#ring"),
+        ("limit", ""),
+    ]
+
+
+def test_versions_without_words_pass_them_over(tmp_path: Path) -> None:
+    """They know four kinds, take any other for a skip, and an undo of nothing for nothing."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(FIRST_VERSION)
+    log = RatingLog(path, HASH)
+    log.append(Event("tag", "J1", rater="eve", word="#ring"))
+    log.append(Event("limit", "", rater="eve", word="z < 1"))
+    with closing(sqlite3.connect(path)) as file:
+        rows = file.execute("SELECT kind, undoes FROM events ORDER BY seq").fetchall()
+    assert rows == [("rate", None), ("undo", None), ("undo", None)]
+    held = opinions(log.events)
+    assert (held.mean_scores, held.skipped) == ({"J1": 4.0}, frozenset())
+    assert (held.tags, held.limit) == ({"#ring": ("J1",)}, "z < 1")
+
+
+def test_a_tag_is_there_while_any_rater_says_so() -> None:
+    def tags(*acts: tuple[str, str, str]) -> dict[str, tuple[str, ...]]:
+        events = [Event(k, i, rater=r, word="#a", seq=n) for n, (k, i, r) in enumerate(acts)]
+        return opinions(events).tags
+
+    assert tags(("tag", "J2", "eve"), ("tag", "J1", "bob")) == {"#a": ("J2", "J1")}
+    both = (("tag", "J1", "eve"), ("tag", "J1", "bob"), ("untag", "J1", "eve"))
+    assert tags(*both) == {"#a": ("J1",)}
+    assert tags(*both, ("untag", "J1", "bob")) == {}
+    again = (*both, ("untag", "J1", "bob"), ("tag", "J2", "eve"), ("tag", "J1", "eve"))
+    assert tags(*again) == {"#a": ("J1", "J2")}, "in the order in which they were first given"
+
+
+@pytest.mark.parametrize("kind", ACTS)
+def test_a_tag_never_hides_what_was_said_of_an_object(kind: str) -> None:
+    score = 4.0 if kind == "rate" else None
+    act = Event(kind, "J1", score, "eve", seq=1)
+    tag, untag = (Event(k, "J1", rater="eve", word="#a", seq=9) for k in ("tag", "untag"))
+    for events in ([act, tag], [tag, act], [act, tag, untag]):
+        held, alone = opinions(events), opinions([act])
+        assert replace(held, tags={}) == alone
+        assert last_act(events, "eve") == act
+
+
+def test_words_in_a_file_that_are_no_tags_are_passed_over(tmp_path: Path) -> None:
+    log = RatingLog(tmp_path / "r.db", HASH)
+    log.append(Event("tag", "J1", rater="eve", word="#ring"))
+    for token, word in enumerate(("tag <b>x</b>", "tag #Ring", "rate #a", "tag", "love #a", "")):
+        with closing(sqlite3.connect(tmp_path / "r.db")) as file, file:
+            file.execute(
+                "INSERT INTO events (kind, id_str, rater, time, reason, token, word) "
+                "VALUES ('undo', 'J2', 'eve', '', '', ?, ?)",
+                (str(token), word),
+            )
+    log.refresh()
+    assert len(log.events) == 7
+    held = opinions(log.events)
+    assert held.tags == {"#ring": ("J1",)}
+    assert not held.scores and not held.skipped

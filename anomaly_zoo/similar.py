@@ -1,0 +1,87 @@
+"""The objects most like some examples: among some or all, without near-duplicates on the sky."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from anomaly_zoo.neighbours import Neighbours, nearest
+from anomaly_zoo.positions import spread
+from anomaly_zoo.representation import Representation
+
+_MOST = 2**20  # so many near ones are looked through for those that are not the same on the sky
+_NUMBERS = 2**21  # of a block that is searched at a time
+_MASK = 2**20
+
+
+def similar(
+    space: Representation,
+    queries: np.ndarray,
+    k: int,
+    *,
+    among: np.ndarray | None = None,
+    without: np.ndarray | None = None,
+    apart: float | None = None,
+    sky: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Neighbours:
+    """The k objects nearest to the closest of the queries (q, d), nearest first, exactly.
+
+    among : (n,) True for those that are searched; all by default. without : rows (e,) that are left
+    out, such as those of the examples. apart : near-duplicates on the sky, within so many arcsec
+    of an example or of a nearer result, are dropped, given right ascension and declination, degrees
+    (n,) each, as `sky`; those without a position are kept. Fewer than k come back where there are
+    no more (where positions repeat, of the 1,048,576 nearest). Raises what `nearest` raises.
+
+    >>> space = Representation(["J1", "J2", "J3", "J4"], [[0.0], [1.0], [3.0], [7.0]])
+    >>> similar(space, np.array([[0.0]]), 2, without=np.array([0])).rows.tolist()
+    [1, 2]
+    >>> dec = np.array([0.0, 0.0001, 5.0, 5.0001])
+    >>> found = similar(space, np.array([[0.0]]), 2, without=np.array([0]), apart=1.0,
+    ...                 sky=(np.zeros(4), dec))
+    >>> found.rows.tolist(), found.distances.tolist()
+    ([2], [3.0])
+    """
+    examples = np.zeros(0, dtype=np.int64) if without is None else without
+    if among is not None and len(examples):
+        among = among.copy()
+        among[examples] = False
+    if apart is None or sky is None:
+        return _nearest(space, queries, k, among, examples)
+    wanted = k
+    while True:
+        found = _nearest(space, queries, wanted, among, examples)
+        rows = np.concatenate([examples, found.rows])
+        left = spread(sky[0][rows], sky[1][rows], apart, len(examples), k) - len(examples)
+        if len(left) == k or len(found) < wanted or wanted >= _MOST:
+            return Neighbours(found.rows[left], found.distances[left])
+        wanted = min(4 * wanted, _MOST)
+
+
+def _nearest(
+    space: Representation,
+    queries: np.ndarray,
+    k: int,
+    among: np.ndarray | None,
+    without: np.ndarray,
+) -> Neighbours:
+    if among is None:
+        found = nearest(space, queries, k + len(without))
+        left = np.flatnonzero(~np.isin(found.rows, without))[:k]
+        return Neighbours(found.rows[left], found.distances[left])
+    rows, distances = np.zeros(0, dtype=np.int64), np.zeros(0)
+    for some in _blocks(among, max(1, _NUMBERS // space.d)):
+        near = nearest(space.take(some), queries, k)
+        rows = np.concatenate([rows, some[near.rows]])
+        distances = np.concatenate([distances, near.distances])
+        order = np.lexsort((rows, distances))[:k]
+        rows, distances = rows[order], distances[order]
+    return Neighbours(rows, distances)
+
+
+def _blocks(among: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """The rows (b,) that are True, so many at a time."""
+    for first in range(0, len(among), _MASK):
+        rows = first + np.flatnonzero(among[first : first + _MASK])
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]

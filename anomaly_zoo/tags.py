@@ -1,0 +1,67 @@
+"""Tags: free words such as #ring that raters give to objects."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+LONGEST = 50
+"""Characters of a tag, its # among them."""
+_TAG = re.compile(rf"#[\w-]{{1,{LONGEST - 1}}}")
+
+
+def tag_of(text: object) -> str:
+    """The tag that a text means, in the one way it is written: "#Ring" and "#ring" are the same.
+
+    Raises ValueError for what is no tag: # and then letters (of any script), digits, - and _.
+
+    >>> tag_of(" #Einstein-Ring ")
+    '#einstein-ring'
+    >>> tag_of("#two words")
+    Traceback (most recent call last):
+    ...
+    ValueError: a tag is # and then letters, digits, - or _, such as #ring, got '#two words'
+    """
+    tag = text.strip() if isinstance(text, str) else ""
+    for _ in range(2):  # as one folds, what the other has joined may come apart
+        tag = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", tag).casefold())
+    if len(tag) > LONGEST:
+        raise ValueError(f"a tag has at most {LONGEST} characters, got {len(tag)}: {tag[:40]!r}…")
+    if not _TAG.fullmatch(tag):
+        raise ValueError(
+            f"a tag is # and then letters, digits, - or _, such as #ring, got {text!r}"
+        )
+    return tag
+
+
+def is_tag(text: str) -> bool:
+    """Whether a text is a tag, as `tag_of` writes it.
+
+    >>> is_tag("#ring"), is_tag("#Ring"), is_tag("ring")
+    (True, False, False)
+    """
+    try:
+        return tag_of(text) == text
+    except ValueError:
+        return False
+
+
+def tagged(acts: Iterable[tuple[str, str, str, bool]]) -> dict[str, tuple[str, ...]]:
+    """Who carries which tag after some acts (rater, id_str, tag, given or taken off), in order.
+
+    An object carries a tag while any rater's last word on it is that it does. Tags, and the ids
+    of each, are in the order in which they were first given.
+
+    >>> tagged([("eve", "J2", "#ring", True), ("bob", "J1", "#ring", True),
+    ...         ("eve", "J1", "#ring", False), ("eve", "J2", "#ring", False)])
+    {'#ring': ('J1',)}
+    """
+    last: dict[tuple[str, str], dict[str, bool]] = {}
+    for rater, id_str, tag, given in acts:
+        last.setdefault((tag, id_str), {})[rater] = given
+    carried: dict[str, list[str]] = {}
+    for (tag, id_str), by_rater in last.items():
+        if any(by_rater.values()):
+            carried.setdefault(tag, []).append(id_str)
+    return {tag: tuple(ids) for tag, ids in carried.items()}
