@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 
 # A file imports from lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("ids", "cache", "tables", "threads", "deep_field", "tags", "positions"),
+    ("ids", "cache", "tables", "threads", "sky", "deep_field", "tags", "positions"),
     ("simulate", "scan"),
     ("posterior", "geometry", "cutouts", "encoders", "stored", "sweep", "highest"),
     ("representation", "catalog", "ratings", "process", "calibration"),
@@ -31,9 +31,9 @@ TYPES_ONLY = {("ranking", "session"), ("progress", "session"), ("choice", "sessi
 # Inside ui/: the views stand side by side, the explorer above them; no view knows another.
 UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("assets", "pictures", "colours"),
-    ("bokeh_pane", "raster"),
+    ("bokeh_pane", "raster", "layouts"),
     ("cells",),
-    ("map", "viewer", "gallery", "panels"),
+    ("map", "viewer", "gallery", "panels", "finder", "items"),
     ("explorer",),
     ("",),
 )
