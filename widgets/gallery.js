@@ -3,19 +3,31 @@
 const TABS = [
   ["top", "Top ranked"],
   ["near", "Neighbours"],
+  ["found", "Selection"],
   ["rated", "Rated"],
+];
+const SAVE = [
+  ["csv", "CSV"],
+  ["parquet", "Parquet"],
+  ["fits", "FITS"],
+  ["vot", "VOTable"],
+  ["ecsv", "ECSV"],
+  ["png", "contact sheet, PNG"],
+  ["pdf", "contact sheet, PDF"],
+  ["reg", "DS9 regions"],
 ];
 
 function render({ model, el }) {
   const card = make("div", "az-card az-gallery");
   const head = make("div", "az-head");
-  const title = make("b", "", "Gallery");
-  const about = make("span", "az-dim");
+  const about = make("span", "az-dim az-about");
   const tabs = make("div", "az-tabs");
   tabs.setAttribute("role", "tablist");
+  tabs.setAttribute("aria-label", "Gallery");
   const buttons = TABS.map(([tab, text]) => {
     const button = make("button", "", text);
     button.type = "button";
+    button.dataset.tab = tab;
     button.setAttribute("role", "tab");
     button.onclick = () => {
       put(model, "tab", tab);
@@ -23,30 +35,98 @@ function render({ model, el }) {
     tabs.append(button);
     return button;
   });
-  head.append(title, about, tabs);
+  const button = (text, title, act) => {
+    const node = make("button", "az-small", text);
+    node.type = "button";
+    node.title = title;
+    node.onclick = act;
+    return node;
+  };
+  const picker = (name, title, options, act) => {
+    const node = make("select", "az-plain az-small");
+    node.title = title;
+    node.setAttribute("aria-label", title);
+    for (const [value, text] of [["", name], ...options]) {
+      const option = make("option", "", text);
+      option.value = value;
+      node.append(option);
+    }
+    node.onchange = () => {
+      act(node.value);
+      node.value = "";
+    };
+    return node;
+  };
+  const ids = () => [...marked];
+  const actions = make("span", "az-actions");
+  const alike = button("Like these", "Show the galaxies closest to those that are marked", () =>
+    tell(model, { kind: "like", ids: ids() }),
+  );
+  const queue = button("Look through", "Show these in the viewer, one after the other", () =>
+    tell(model, { kind: "queue", ids: ids() }),
+  );
+  const scores = [0, 1, 2, 3, 4, 5].map((score) => [String(score), `all ${score}`]);
+  const rate = picker("Rate…", "Rate all that are shown here, or those that are marked", scores, (score) =>
+    tell(model, { kind: "rate", score: Number(score), ids: marked.size ? ids() : shownIds() }),
+  );
+  const save = picker("Save…", "Save this selection", SAVE, (format) =>
+    tell(model, { kind: "save", format, ids: ids() }),
+  );
+  actions.append(alike, queue, rate, save);
+  const wide = button("⤢", "More at a time", () => put(model, "wide", !model.get("wide")));
+  const right = make("span", "az-right");
+  right.append(actions, wide);
+  head.append(tabs, about, right);
   const row = make("div", "az-row");
+  row.tabIndex = -1;
   card.append(head, row);
   el.append(card);
-  const pictures = new Pictures(model, 192, 400);
+  const pictures = new Pictures(model, 192, 600);
   const nodes = new Map();
+  const marked = new Set(); // with Shift and a click, or the space bar
+  const shownIds = () => model.get("items").map((item) => item.id);
+
+  function mark(id) {
+    if (!marked.delete(id)) marked.add(id);
+    nodes.get(id)?.classList.toggle("az-marked", marked.has(id));
+    nodes.get(id)?.setAttribute("aria-pressed", String(marked.has(id)));
+    label();
+  }
 
   function thumb(item) {
     let node = nodes.get(item.id);
     if (!node) {
       node = make("button", "az-thumb");
       node.type = "button";
-      node.append(make("span", "az-badge"), make("span", "az-tag"));
-      node.onclick = () => tell(model, { kind: "view", id: item.id });
+      node.dataset.id = item.id;
+      node.append(make("span", "az-badge"), make("span", "az-tag"), make("span", "az-far"));
+      node.onclick = (event) => {
+        if (event.shiftKey) mark(item.id);
+        else tell(model, { kind: "view", id: item.id });
+      };
+      node.dataset.keys = "ArrowLeft ArrowRight Space";
+      node.addEventListener("az-key", ({ detail }) => {
+        const all = [...row.children];
+        if (detail === "Space") mark(item.id);
+        else all.at((all.indexOf(node) + (detail === "ArrowRight" ? 1 : -1)) % all.length).focus();
+      });
       nodes.set(item.id, node);
     }
     const rated = item.score != null;
-    const [badge, tag] = node.querySelectorAll("span");
+    const [badge, tag, far] = node.querySelectorAll("span");
     badge.textContent = rated ? String(Math.round(item.score)) : "";
     badge.className = rated ? `az-badge az-b${Math.round(item.score)}` : "az-badge";
     tag.textContent = item.interest.toFixed(1);
-    const expected = `${item.interest.toFixed(2)} ± ${item.std.toFixed(2)}`;
-    node.title = `${item.id}\ninterest ${expected}${rated ? `, rated ${item.score}` : ""}`;
+    far.textContent = item.distance != null ? item.distance.toPrecision(3) : "";
+    const lines = [
+      item.id,
+      `interest ${item.interest.toFixed(2)} ± ${item.std.toFixed(2)}${rated ? `, rated ${item.score}` : ""}`,
+      item.distance != null ? `distance ${item.distance.toPrecision(4)}` : "",
+      (item.tags ?? []).join(" "),
+    ];
+    node.title = lines.filter(Boolean).join("\n");
     node.setAttribute("aria-label", node.title);
+    node.classList.toggle("az-marked", marked.has(item.id));
     fill(item.id, node);
     return node;
   }
@@ -58,29 +138,73 @@ function render({ model, el }) {
     node.prepend(picture.image ?? make("em", "", "no image"));
   }
 
+  let asked = 0; // how many there were when more was asked for
   const paint = () => {
     const items = model.get("items");
     pictures.want(items.map((item) => item.id));
     const shown = items.map(thumb);
+    const focus = row.contains(document.activeElement) ? document.activeElement : null;
     row.replaceChildren(...shown);
-    for (const [id, node] of nodes) if (!shown.includes(node)) nodes.delete(id);
-    if (!items.length) row.append(make("span", "az-dim az-empty", "nothing here yet"));
+    if (focus?.isConnected) focus.focus({ preventScroll: true });
+    for (const [id, node] of nodes) {
+      if (shown.includes(node)) continue;
+      nodes.delete(id);
+      marked.delete(id);
+    }
+    if (!items.length) row.append(make("span", "az-dim az-empty", model.get("empty")));
+    if (items.length < asked) asked = 0;
+    label();
+  };
+  row.onscroll = () => {
+    const items = model.get("items").length;
+    const right = row.scrollLeft + row.clientWidth > row.scrollWidth - 300;
+    const below = row.scrollTop + row.clientHeight > row.scrollHeight - 200;
+    if (right && below && items > asked) {
+      asked = items;
+      tell(model, { kind: "more" });
+    }
   };
   const label = () => {
-    about.textContent = model.get("about");
+    const n = marked.size;
+    about.textContent = n ? `${n} marked · ${model.get("about")}` : model.get("about");
+    about.title = about.textContent;
+    alike.disabled = !n;
+    queue.disabled = rate.disabled = save.disabled = !model.get("items").length;
+    card.classList.toggle("az-wide", model.get("wide"));
+    wide.setAttribute("aria-pressed", String(model.get("wide")));
+    wide.textContent = model.get("wide") ? "⤡" : "⤢";
+    wide.title = model.get("wide") ? "One row" : "More at a time";
     TABS.forEach(([tab], i) => {
       buttons[i].classList.toggle("az-on", tab === model.get("tab"));
       buttons[i].setAttribute("aria-selected", String(tab === model.get("tab")));
     });
   };
+  const turned = () => {
+    marked.clear();
+    asked = 0;
+    row.scrollTo({ left: 0, top: 0 });
+    label();
+  };
   pictures.changed = (id) => nodes.has(id) && fill(id, nodes.get(id));
-  model.on("change:items", paint);
-  model.on("change:about change:tab", label);
+  const receive = (message, buffers) => {
+    if (message.kind !== "file") return;
+    const link = make("a");
+    link.href = URL.createObjectURL(new Blob([buffers[0]]));
+    link.download = message.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  };
+  model.on("msg:custom", receive);
+  model.on("change:items change:empty", paint);
+  model.on("change:about change:wide", label);
+  model.on("change:tab change:words", turned);
   paint();
   label();
   return () => {
-    model.off("change:items", paint);
-    model.off("change:about change:tab", label);
+    model.off("msg:custom", receive);
+    model.off("change:items change:empty", paint);
+    model.off("change:about change:wide", label);
+    model.off("change:tab change:words", turned);
     pictures.close();
   };
 }

@@ -6,8 +6,10 @@ const HINTS = [
   ["S", "skip", "skip"],
   ["X", "artefact", "artefact"],
   ["Z", "undo", "undo"],
-  ["←", "back", "back"],
-  ["→", "on", "forward"],
+  ["←", "", "back"],
+  ["→", "", "forward"],
+  ["T", "tag", "tag"],
+  ["M", "more", "like"],
 ];
 const TITLES = {
   skip: "Skip: not shown again, nothing is learnt from it",
@@ -15,7 +17,11 @@ const TITLES = {
   undo: "Take the last one back",
   back: "Look at what you rated before",
   forward: "Forward again",
+  tag: "Give this galaxy a tag, such as #ring",
+  like: "More like this: show the closest galaxies in the gallery",
 };
+const KEYS = { s: "skip", x: "artefact", z: "undo", arrowleft: "back", arrowright: "forward" };
+const CALLS = { m: "like", t: "tag", "/": "find" }; // keys that lead elsewhere in the tool
 
 // Acts not yet on disk: one entry each in localStorage, so that a reload or a dead kernel loses none.
 class Outbox {
@@ -75,7 +81,22 @@ function build(el) {
   parts.rank = make("span", "az-rank");
   parts.rank.title = "its place in the ranking";
   parts.hint = make("span", "az-keys-off", "click here to rate with the keys");
-  frame.append(parts.note, parts.reason, parts.rank, parts.hint);
+  const extra = make("div", "az-extra");
+  parts.tags = make("span", "az-tags");
+  parts.word = make("input", "az-word");
+  parts.word.placeholder = "#tag";
+  parts.word.maxLength = 51;
+  parts.word.spellcheck = false;
+  parts.word.title = "Give this galaxy a tag (T), such as #ring; Enter keeps it";
+  parts.word.setAttribute("aria-label", "tag for this galaxy");
+  parts.known = make("datalist");
+  parts.known.id = `az-tags-${token()}`;
+  parts.word.setAttribute("list", parts.known.id);
+  parts.links = make("span", "az-links");
+  extra.append(parts.tags, parts.word, parts.known, parts.links);
+  parts.message = make("div", "az-message");
+  parts.message.setAttribute("role", "status");
+  frame.append(parts.note, parts.reason, parts.rank, parts.hint, extra, parts.message);
   const line = make("div", "az-line");
   parts.id = make("span", "az-id");
   parts.position = make("span", "az-position");
@@ -106,9 +127,7 @@ function build(el) {
     hints.append(button);
     return button;
   });
-  parts.message = make("div", "az-message");
-  parts.message.setAttribute("role", "status");
-  card.append(frame, line, expected, scores, hints, parts.message);
+  card.append(frame, line, expected, scores, hints);
   el.append(card);
   return parts;
 }
@@ -129,6 +148,7 @@ function render({ model, el }) {
   function acts() {
     const list = [...model.get("history")];
     for (const act of local) {
+      if (act.tag) continue; // says nothing of how interesting it is
       const undo = act.act === "undo";
       const at = list.findIndex((entry) => entry.token === (undo ? act.undoes : act.token));
       if (undo && at >= 0) list.splice(at, 1);
@@ -185,6 +205,17 @@ function render({ model, el }) {
     parts.id.textContent = current?.id ?? "";
     parts.id.title = current?.id ?? "";
     parts.position.textContent = current?.position ?? "";
+    parts.links.replaceChildren(
+      ...Object.entries(current?.links ?? {}).map(([name, url]) => {
+        const link = make("a", "", name);
+        if (url.startsWith("https://")) link.href = url;
+        link.target = "_blank";
+        link.rel = "noopener noreferrer";
+        link.title = `See this place of the sky in ${name}`;
+        return link;
+      }),
+    );
+    paintTags();
     const said = current?.act === "rate" ? `you gave ${current.score}` : current?.act;
     parts.reason.textContent = back ? `looking back: ${said}` : (current?.reason ?? "");
     parts.rank.textContent = current?.rank ? `#${current.rank.toLocaleString("en")}` : "";
@@ -215,6 +246,7 @@ function render({ model, el }) {
       id: act.id,
       score: act.score,
       reason: act.item?.reason ?? "",
+      tag: act.tag ?? "",
       token: act.token,
       undoes: act.undoes ?? "",
     }));
@@ -237,8 +269,8 @@ function render({ model, el }) {
     }, 3000);
   }
 
-  function record(kind, item, score, undoes) {
-    const act = { act: kind, id: item.id, score, item, undoes, token: token(), at: Date.now() };
+  function record(kind, item, score, undoes, tag) {
+    const act = { act: kind, id: item.id, score, item, undoes, tag, token: token(), at: Date.now() };
     outbox.put(act);
     local.push(act);
     const list = waiting();
@@ -249,6 +281,7 @@ function render({ model, el }) {
   // What a key or a button does. Nothing is rated that is not on the screen.
   function act(kind, score) {
     if (kind === "undo") return undo();
+    if (kind === "tag" || kind === "like") return call(kind);
     if (kind === "back" || kind === "forward") return look(kind === "back" ? 1 : -1);
     if (!current) return;
     if (kind !== "skip" && !pictures.get(current.id)?.ready) {
@@ -260,6 +293,68 @@ function render({ model, el }) {
     resume = null;
     back = 0;
     show(on && on.id !== current.id ? on : upNext());
+  }
+
+  // Tags: those that are stored, and those on their way.
+  function tagsOf(id) {
+    const tags = new Set(model.get("tags")[id] ?? []);
+    for (const act of local) {
+      if (act.tag && act.id === id) act.act === "tag" ? tags.add(act.tag) : tags.delete(act.tag);
+    }
+    return [...tags];
+  }
+  function paintTags() {
+    const tags = current ? tagsOf(current.id) : [];
+    parts.tags.replaceChildren(
+      ...tags.map((tag) => {
+        const chip = make("button", "az-chip az-tagged", `${tag} ✕`);
+        chip.type = "button";
+        chip.title = `Take ${tag} away`;
+        chip.onclick = () => {
+          if (current) record("untag", { id: current.id }, undefined, undefined, tag);
+          paintTags();
+        };
+        return chip;
+      }),
+    );
+    const known = Object.values(model.get("tags")).flat();
+    parts.known.replaceChildren(
+      ...[...new Set(known)].map((tag) => {
+        const option = make("option");
+        option.value = tag;
+        return option;
+      }),
+    );
+    parts.word.disabled = !current;
+  }
+  function keepTag() {
+    const words = parts.word.value.trim().toLowerCase().split(/[\s,]+/).filter(Boolean);
+    const tags = words.map((word) => (word.startsWith("#") ? word : `#${word}`));
+    const wrong = tags.find((tag) => !/^#[\p{L}\p{N}_-]{1,49}$/u.test(tag));
+    if (wrong) return say(`a tag is # and letters, digits, - or _, got ${wrong}`, true);
+    if (!current) return;
+    const had = tagsOf(current.id);
+    for (const tag of tags.filter((tag) => !had.includes(tag))) {
+      record("tag", { id: current.id }, undefined, undefined, tag);
+    }
+    parts.word.value = "";
+    parts.word.blur();
+    say(tags.length ? `tagged ${tags.join(" ")}` : "");
+    paintTags();
+  }
+  parts.word.onkeydown = (event) => {
+    if (event.key === "Enter") keepTag();
+    else if (event.key === "Escape") parts.word.blur();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  // What other views answer to: the finder takes the words, Python finds what is alike.
+  function call(to) {
+    if (to === "find") window.dispatchEvent(new CustomEvent("anomaly_zoo:find", { detail: root() }));
+    else if (to === "tag") parts.word.focus();
+    else if (current) tell(model, { kind: "like", id: current.id });
   }
 
   function undo() {
@@ -314,6 +409,7 @@ function render({ model, el }) {
     if (message.kind === "saved") {
       sent.saved = true;
       outbox.drop(sent);
+      if (sent.tag) local = local.filter((entry) => entry !== sent); // Python has said it by now
       paint();
     } else if (message.kind === "refused") {
       // What was to be taken back and never arrived is gone with its undo.
@@ -323,7 +419,7 @@ function render({ model, el }) {
       local = local.filter((entry) => !gone.includes(entry));
       gone.forEach((entry) => outbox.drop(entry));
       say(message.reason, true);
-      if (sent.act === "undo") return paint();
+      if (sent.act === "undo" || sent.tag) return paint();
       // Back to the galaxy whose rating was not kept; those after it wait their turn.
       const item = { ...sent.item, reason: "not saved: rate it again" };
       if (current?.id === item.id) return paint();
@@ -378,12 +474,19 @@ function render({ model, el }) {
     }
     // Some keyboards have their digits on the shifted row.
     const digit = /^[0-5]$/.test(event.key) ? event.key : /^Digit([0-5])$/.exec(event.code)?.[1];
-    if (event.shiftKey && digit !== event.key) return;
+    if (event.shiftKey && digit !== event.key && event.key !== "/") return;
     event.stopImmediatePropagation(); // the notebook must not see it: `d d` deletes cells there
     const key = event.key;
-    const kind = { s: "skip", x: "artefact", z: "undo", arrowleft: "back", arrowright: "forward" }[
-      key.toLowerCase()
-    ];
+    // What has the focus may have keys of its own, and gets those alone.
+    const focused = document.activeElement?.closest?.("[data-keys]");
+    const name = key === " " ? "Space" : key;
+    if (root().contains(focused) && focused.dataset.keys.split(" ").includes(name)) {
+      event.preventDefault();
+      focused.dispatchEvent(new CustomEvent("az-key", { detail: name }));
+      return;
+    }
+    const kind = KEYS[key.toLowerCase()];
+    const to = CALLS[key.toLowerCase()];
     if (key === "Escape") setActive(false);
     else if (event.repeat && (key === "Enter" || key === " ")) event.preventDefault();
     else if ((digit || kind) && away()) {
@@ -395,6 +498,9 @@ function render({ model, el }) {
     } else if (kind) {
       event.preventDefault();
       if (!event.repeat || kind === "back" || kind === "forward") act(kind);
+    } else if (to) {
+      event.preventDefault(); // what is typed is not to hold the key itself
+      if (!event.repeat) call(to);
     }
   };
   window.addEventListener("anomaly_zoo:active", onOther);
@@ -404,7 +510,7 @@ function render({ model, el }) {
   const click = (button, kind, score) => {
     button.onclick = (event) => {
       act(kind, score);
-      if (event.detail) button.blur(); // a click by mouse: Space is not to press it again
+      if (event.detail && document.activeElement === button) button.blur(); // a click by mouse: Space is not to press it again
     };
   };
   parts.buttons.forEach((button, score) => click(button, "rate", score));
@@ -414,6 +520,7 @@ function render({ model, el }) {
   model.on("change:queue change:done", onQueue);
   model.on("change:history", onHistory);
   model.on("change:focus", onFocus);
+  model.on("change:tags", paintTags);
   model.on("msg:custom", onMessage);
   send(local); // written once even where it arrived before
   watch();
@@ -444,6 +551,7 @@ function render({ model, el }) {
     model.off("change:queue change:done", onQueue);
     model.off("change:history", onHistory);
     model.off("change:focus", onFocus);
+    model.off("change:tags", paintTags);
     model.off("msg:custom", onMessage);
     pictures.close();
   };

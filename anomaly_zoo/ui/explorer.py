@@ -28,6 +28,7 @@ from anomaly_zoo.session import Session, State
 from anomaly_zoo.start import POOL
 from anomaly_zoo.sweep import BLOCK, everywhere
 from anomaly_zoo.tables import replacing
+from anomaly_zoo.ui.finder import Finder
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.map import Colouring, GalaxyMap
 from anomaly_zoo.ui.panels import Curve, Header, Outlook
@@ -109,6 +110,7 @@ class Explorer:
         title = (catalog.name if catalog else "") or session.representation.name
         count = f"{len(session.representation):,} galaxies"
         self.header = Header(subtitle=" · ".join(part for part in (title, count) if part))
+        self.finder = Finder(total=len(session.representation))
         self.viewer = Viewer(log_uid=f"{session.log.uid}:{session.rater}")
         self.map = GalaxyMap(pca_map(session.space), self._tapped, self._soon)
         self.gallery = Gallery()
@@ -116,7 +118,15 @@ class Explorer:
         self.outlook = Outlook()
         panel = ipywidgets.VBox([self.map.bar, self.map.pane])
         panel.add_class("az-map")
-        views = [self.header, self.viewer, panel, self.gallery, self.curve, self.outlook]
+        views = [
+            self.header,
+            self.finder,
+            self.viewer,
+            panel,
+            self.gallery,
+            self.curve,
+            self.outlook,
+        ]
         grid = ipywidgets.Box(views)
         grid.add_class("az-grid")
         self.root = ipywidgets.Box([grid])

@@ -26,6 +26,8 @@ class Viewer(anywidget.AnyWidget):
     """What this rater did last, oldest first, in the same form with `act` and `score`."""
     focus = t.Dict().tag(sync=True)
     """One object to show out of turn (tapped on the map, chosen in the gallery); `n` counts."""
+    tags = t.Dict().tag(sync=True)
+    """The tags of each object that has any: id -> list of words."""
     shown = t.Unicode("").tag(sync=True)
     """The id on the screen, set by the browser."""
     built = t.Bool(False).tag(sync=True)

@@ -1,0 +1,38 @@
+"""The line to ask for galaxies in words, and the cuts that write them: twin of finder.js."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets as t
+
+from anomaly_zoo.ui.assets import asset
+
+
+class Finder(anywidget.AnyWidget):
+    """Asks which galaxies match some words: how many they are while they are typed, which they are
+    when they are sent, and whether everything is to keep to them.
+
+    The browser sends `count`, `show`, `limit`, `describe` and `say`; each answer carries the number
+    of its question.
+    """
+
+    _esm = asset("make.js", "finder.js")
+    words = t.Unicode("").tag(sync=True)
+    """What the line holds, where Python set it: the words of what is shown."""
+    total = t.Int(0).tag(sync=True)
+    """How many galaxies there are."""
+    limit = t.Unicode("").tag(sync=True)
+    """The words that everything keeps to now."""
+    within = t.Int(0).tag(sync=True)
+    """How many galaxies that leaves."""
+    names = t.List(t.Dict()).tag(sync=True)
+    """What can be asked of: name, and group (column, question, model)."""
+    tags = t.List(t.Unicode()).tag(sync=True)
+    unfolded = t.Bool(False).tag(sync=True)
+    """The cuts are unfolded."""
+
+    def answer(self, question: dict[str, Any], **said: Any) -> None:
+        """Answer a question of the browser."""
+        self.send({"kind": str(question.get("kind")), "n": question.get("n"), **said})
