@@ -14,11 +14,11 @@ PACKAGE = Path(__file__).parents[1] / "anomaly_zoo"
 
 # A file imports from lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("ids", "cache", "tables", "threads", "sky", "deep_field", "tags", "positions"),
-    ("simulate", "scan"),
+    ("ids", "cache", "tables", "threads", "links", "sky", "deep_field", "tags", "positions"),
+    ("simulate", "scan", "regions"),
     ("posterior", "geometry", "cutouts", "encoders", "stored", "sweep", "highest"),
     ("representation", "catalog", "ratings", "process", "calibration"),
-    ("interest", "acquisition", "artefacts", "neighbours", "projection", "start"),
+    ("interest", "acquisition", "artefacts", "neighbours", "projection", "start", "sheet"),
     ("ranking", "progress", "sources", "parts", "pool", "shortlist", "similar"),
     ("choice", "scoring"),
     ("session", "embedding"),
@@ -33,6 +33,7 @@ UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("assets", "pictures", "colours"),
     ("bokeh_pane", "raster", "layouts"),
     ("cells",),
+    ("mosaic",),
     ("map", "viewer", "gallery", "panels", "finder", "items"),
     ("explorer",),
     ("",),
