@@ -20,7 +20,7 @@ from gpytorch.kernels import RQKernel
 
 from anomaly_zoo.geometry import Geometry, family
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.process import GaussianProcess, Hyperparameters, Scorer, alike
+from anomaly_zoo.process import GaussianProcess, Hyperparameters, Scorer, correlations
 from anomaly_zoo.sweep import Job, rows_of, sweep
 from anomaly_zoo.threads import each
 
@@ -271,19 +271,11 @@ class InterestModel:
     ) -> Callable[[np.ndarray], list[T]]:
         """A function from a block (b, d) to what a method of Scorer says of it by each process.
 
-        Processes of the same correlations compute them once. One function for each worker.
+        One function for each worker.
         """
         scorers = [Scorer(process, variances) for process in self.processes]
-        groups = alike(scorers)
-
-        def score(block: np.ndarray) -> list[T]:
-            said: dict[int, T] = {}
-            for places in groups:
-                k = scorers[places[0]].correlations(block)
-                said |= {place: what(scorers[place], k) for place in places}
-            return [said[place] for place in range(len(scorers))]
-
-        return score
+        of = correlations(scorers)
+        return lambda block: [what(*pair) for pair in zip(scorers, of(block), strict=True)]
 
     @property
     def n_rated(self) -> int:

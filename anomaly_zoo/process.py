@@ -7,7 +7,7 @@ too few digits), which is the exact posterior at a fraction of a library's cost.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
@@ -155,9 +155,8 @@ class GaussianProcess:
 class Scorer:
     """Scores blocks of objects with one process; holds its matrices as torch tensors.
 
-    With u = r^2 / (2 alpha lengthscale^2), one product gives 1 + u for a block and all rated
-    objects: (x, |x|^2, 1) times (-2 z, 1, |z|^2 + 1). The variance comes from the triangular
-    factor in bands of columns, so that hardly a product with its zeros is made.
+    The variance comes from the triangular factor in bands of columns, so that hardly a product
+    with its zeros is made.
     """
 
     def __init__(self, process: GaussianProcess, variances: bool = True) -> None:
@@ -172,18 +171,10 @@ class Scorer:
             or hyper.noise < 1e-3 * hyper.outputscale
         )
         self.dtype = torch.float64 if exact else torch.float32
-        self.hyper = hyper
-        self._held: dict[str | int, torch.Tensor] = {}
-        self.centre = process.centre
-        unit = 1 / math.sqrt(2 * hyper.alpha * hyper.lengthscale**2)
-        self.axes = process.axes.astype(np.float64) * unit
-        rated = torch.tensor(process.rated * unit)
-        n = len(rated)
-        norms = rated.square().sum(1, keepdim=True)
-        right = torch.cat([-2 * rated, torch.ones(n, 1, dtype=torch.float64), norms + 1], dim=1)
-        self.right64 = right.T.contiguous()
-        self.right = self.right64.to(self.dtype)
-        scale = hyper.outputscale
+        self.process, self.hyper = process, hyper
+        self.unit = 1 / (2 * hyper.alpha * hyper.lengthscale**2)
+        self._memory = _Memory(self.dtype)
+        n, scale = len(process.rated), hyper.outputscale
         self.weights = torch.tensor(process.weights * scale).to(self.dtype)
         self.column = torch.tensor(process.column() * scale if n else np.zeros(0)).to(self.dtype)
         edges = [*range(0, n, _BAND), n]
@@ -200,7 +191,7 @@ class Scorer:
 
     def __call__(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean (b,) and variance (b,) of the interest of the (b, d) objects."""
-        return self.moments(self.correlations(block))
+        return self.moments(correlations([self])(block)[0])
 
     def moments(self, k: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """The same from the correlations (b, n)."""
@@ -216,7 +207,7 @@ class Scorer:
         the first rated objects explain: never more than all."""
         total = torch.zeros(len(k), dtype=self.dtype)
         for place, (last, band) in list(enumerate(self.bands))[bands]:
-            white = self._space(place, len(k), band.shape[1])
+            white = self._memory(place, len(k), band.shape[1])
             total += torch.mm(k[:, :last], band, out=white).square_().sum(1)
         return total
 
@@ -225,53 +216,103 @@ class Scorer:
         the correlations (b, n)."""
         return torch.mv(k, self.column).numpy()
 
-    def correlations(self, block: np.ndarray) -> torch.Tensor:
-        """(b, n) of the (b, d) objects with the rated: the covariances at unit outputscale.
 
-        They lie in memory that the next call overwrites.
-        """
+def correlations(scorers: Sequence[Scorer]) -> Callable[[np.ndarray], list[torch.Tensor]]:
+    """A function from (b, d) objects to their correlations (b, n) with the rated by each process:
+    the covariances at unit outputscale.
+
+    Processes of one geometry have their distances computed once, those of one kernel its values
+    too. They lie in memory that the next call overwrites: one function for each worker.
+    """
+    geometries: dict[tuple[torch.dtype, bytes], list[Scorer]] = {}
+    for one in scorers:
+        geometries.setdefault((one.dtype, one.process.axes.tobytes()), []).append(one)
+    # The shortest length scale comes last: its values are written over the distances.
+    shared = [
+        (key, _Distances(group), sorted({(one.unit, one.hyper.alpha) for one in group}))
+        for key, group in geometries.items()
+    ]
+
+    def of(block: np.ndarray) -> list[torch.Tensor]:
+        found: dict[tuple[object, ...], torch.Tensor] = {}
+        for key, distances, kernels in shared:
+            u = distances(block)
+            for unit, alpha in kernels:
+                k = u if (unit, alpha) == kernels[-1] else distances.scaled(u, unit, alpha)
+                found[*key, unit, alpha] = power_(k, alpha)
+        return [
+            found[one.dtype, one.process.axes.tobytes(), one.unit, one.hyper.alpha]
+            for one in scorers
+        ]
+
+    return of
+
+
+class _Distances:
+    """The distances of objects from the rated, for the processes of one geometry.
+
+    With u = r^2 / (2 alpha lengthscale^2), one product gives 1 + u for a block and all rated
+    objects: (x, |x|^2, 1) times (-2 z, 1, |z|^2 + 1). Here u is that of the shortest length scale;
+    others are a part of it.
+    """
+
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        process, self.dtype = scorers[0].process, scorers[0].dtype
+        self.unit = max(one.unit for one in scorers)
+        self.far = min(one.far for one in scorers)
+        self.centre = process.centre
+        self.axes64 = process.axes.astype(np.float64) * math.sqrt(self.unit)
+        self.axes = torch.from_numpy(self.axes64).to(self.dtype)
+        rated = torch.tensor(process.rated * math.sqrt(self.unit))
+        norms = rated.square().sum(1, keepdim=True)
+        right = torch.cat([-2 * rated, torch.ones_like(norms), norms + 1], dim=1)
+        self.right64 = right.T.contiguous()
+        self.right = self.right64.to(self.dtype)
+        self._memory = _Memory(self.dtype)
+
+    def __call__(self, block: np.ndarray) -> torch.Tensor:
+        """(b, n) of 1 + u for the (b, d) objects."""
         block = block[:, : len(self.axes)]
-        left = self._space("left", len(block), block.shape[1] + 2)
-        x = left[:, :-2]
-        axes = self.axes.astype(x.numpy().dtype)
+        left = self._memory("left", len(block), block.shape[1] + 2)
+        x, norms = left[:, :-2], left[:, -2]
         np.subtract(block, self.centre, out=x.numpy(), casting="same_kind")
-        np.multiply(x.numpy(), axes, out=x.numpy())
-        norms = left[:, -2]
-        norms.copy_(x.square().sum(1))
+        norms.copy_(x.mul_(self.axes).square().sum(1))
         left[:, -1] = 1
-        u = torch.mm(left, self.right, out=self._space("u", len(block), self.right.shape[1]))
+        u = torch.mm(left, self.right, out=self._memory("u", len(block), self.right.shape[1]))
         if self.dtype is torch.float32 and u.numel():
             far = norms > self.far
             if far.any():
                 far = (norms > self.far * u.amin(1)).nonzero().squeeze(1)
                 u[far] = self._far(block[far.numpy()])
-        return power_(u, self.hyper.alpha)
+        return u
 
-    def _space(self, name: str | int, rows: int, columns: int) -> torch.Tensor:
-        """Memory that is used again by the next block: to get new memory costs as much as to fill
-        it."""
-        held = self._held.get(name)
-        if held is None or len(held) < rows:
-            held = self._held[name] = torch.empty(rows, columns, dtype=self.dtype)
-        return held[:rows]
+    def scaled(self, u: torch.Tensor, unit: float, alpha: float) -> torch.Tensor:
+        """The same of a longer length scale, elsewhere in memory."""
+        ratio = unit / self.unit
+        out = self._memory((unit, alpha), *u.shape)
+        return torch.add(torch.tensor(1 - ratio, dtype=self.dtype), u, alpha=ratio, out=out)
 
     def _far(self, block: np.ndarray) -> torch.Tensor:
         """(b, n) float32 of 1 + u for objects far out, with the digits of float64."""
-        x = torch.from_numpy((block - self.centre.astype(np.float64)) * self.axes)
+        x = torch.from_numpy((block - self.centre.astype(np.float64)) * self.axes64)
         ones = torch.ones(len(x), 1, dtype=torch.float64)
         left = torch.cat([x, x.square().sum(1, keepdim=True), ones], dim=1)
         return torch.mm(left, self.right64).float()
 
 
-def alike(scorers: Sequence[Scorer]) -> list[list[int]]:
-    """Which of them see the same correlations, and may share them: groups of their places."""
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for place, one in enumerate(scorers):
-        hyper, axes = one.hyper, one.axes.tobytes()
-        groups.setdefault((one.dtype, hyper.alpha, hyper.lengthscale, axes), []).append(place)
-    for places in groups.values():
-        scorers[places[0]].far = min(scorers[place].far for place in places)
-    return list(groups.values())
+class _Memory:
+    """Memory that is used again by the next block: to get new memory costs as much as to fill
+    it."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        self._held: dict[object, torch.Tensor] = {}
+
+    def __call__(self, name: object, rows: int, columns: int) -> torch.Tensor:
+        held = self._held.get(name)
+        if held is None or len(held) < rows:
+            held = self._held[name] = torch.empty(rows, columns, dtype=self._dtype)
+        return held[:rows]
 
 
 def squared_distances(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from anomaly_zoo.interest import InterestModel, mix
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.process import Scorer, alike
+from anomaly_zoo.process import Scorer, correlations
 from anomaly_zoo.scan import Part, Top, first_of
 from anomaly_zoo.shortlist import Rule, rises, utility
 from anomaly_zoo.sweep import block_size
@@ -66,31 +66,26 @@ class _Bounded:
         self._rule, self._best_f = rule, best_f
         self._shares, self._noise = model.shares, model.noise
         self._scorers = [Scorer(process) for process in model.processes]
-        self._groups = alike(self._scorers)
+        self._correlations = correlations(self._scorers)
         self._bounds = rises(rule)
 
     def __call__(
         self, block: np.ndarray, least: float, closed: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the block (m,) and their utilities (m,): all that are at least `least`."""
-        correlations: dict[int, torch.Tensor] = {}
-        for places in self._groups:
-            k = self._scorers[places[0]].correlations(block)
-            correlations |= dict.fromkeys(places, k)
-        means, explained = [], []
-        for place, scorer in enumerate(self._scorers):
-            means.append(scorer.mean(correlations[place]))
-            explained.append(scorer.explained(correlations[place], _FIRST))
+        pairs = list(zip(self._scorers, self._correlations(block), strict=True))
+        means = [scorer.mean(k) for scorer, k in pairs]
+        explained = [scorer.explained(k, _FIRST) for scorer, k in pairs]
         rows = np.arange(len(block))
         if self._bounds and least > -np.inf:
             rows = np.flatnonzero(self._utility(means, explained) >= least)
         if closed is not None and len(closed):
             rows = rows[~np.isin(rows, closed)]
         some = [m[rows] for m in means]
-        whole = []
-        for place, scorer in enumerate(self._scorers):
-            k = correlations[place][rows]
-            whole.append(explained[place][rows] + scorer.explained(k, _REST))
+        whole = [
+            part[rows] + scorer.explained(k[rows], _REST)
+            for part, (scorer, k) in zip(explained, pairs, strict=True)
+        ]
         values = self._utility(some, whole)
         good = (values >= least) & np.isfinite(values)
         return rows[good], values[good]
