@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from bokeh import palettes
 
+from anomaly_zoo.columns import Column
 from anomaly_zoo.posterior import Posterior
 
 SHOWN = 9
@@ -196,8 +197,8 @@ def by_rater(rows: np.ndarray, raters: Sequence[str], n: int) -> Colouring:
 
 
 def numbers(column: pd.Series) -> np.ndarray | None:
-    """The values of a column (n,) as floats, NaN where missing, dates as years and durations as
-    days; None where it holds something else, yes and no included.
+    """The values of a column (n,) as floats, NaN where missing, dates as years; None where it holds
+    something else, yes and no included.
 
     >>> numbers(pd.Series([1, None, 3])).tolist()
     [1.0, nan, 3.0]
@@ -206,33 +207,17 @@ def numbers(column: pd.Series) -> np.ndarray | None:
     >>> numbers(pd.Series(["1", "2"])) is None
     True
     """
-    if column.dtype == object:
-        kind = pd.api.types.infer_dtype(column, skipna=True)
-        if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
-            column = pd.to_numeric(column, errors="coerce")
-        elif kind in ("date", "datetime", "datetime64"):
-            column = pd.to_datetime(column, errors="coerce", utc=True)
-        elif kind == "empty":
-            return np.full(len(column), np.nan)
-    kinds = pd.api.types
-    if isinstance(column.dtype, pd.CategoricalDtype) or kinds.is_bool_dtype(column.dtype):
+    try:
+        read = Column.of(column, "it")
+    except ValueError:
         return None
-    if kinds.is_complex_dtype(column.dtype):
+    if read.kind == "nothing":
+        return np.full(len(column), np.nan)
+    if read.codes is not None or read.kind not in ("number", "date"):
         return None
-    if kinds.is_numeric_dtype(column.dtype):
-        if isinstance(column.dtype, np.dtype):
-            return np.asarray(column)
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if getattr(column.dtype, "kind", "") == "m":
-        return _exact(column, "timedelta64[ns]") / np.timedelta64(1, "D")
-    if kinds.is_datetime64_any_dtype(column.dtype):
-        return _years(_exact(column, "datetime64[s]"))
-    return None
-
-
-def _exact(column: pd.Series, kind: str) -> np.ndarray:
-    """Dates or durations as NumPy has them, in UTC where they say where they are."""
-    return column.to_numpy(dtype=kind, na_value=np.array("NaT", dtype=kind)[()])
+    if read.kind == "date":
+        return _years(read.values.to_numpy(dtype="datetime64[s]"))
+    return read.values if read.missing is None else np.where(read.missing, np.nan, read.values)
 
 
 def _years(dates: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ def by_columns(x: str, y: str) -> str:
 
 
 def numeric_columns(catalog: Catalog) -> tuple[str, ...]:
-    """The names of the columns that can be an axis: numbers, dates and durations."""
+    """The names of the columns that can be an axis: numbers and dates."""
     table = catalog.table
     return tuple(n for n in table.columns if numbers(table[n].iloc[:_LOOK]) is not None)
 
