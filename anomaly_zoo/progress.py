@@ -145,6 +145,8 @@ def progress(events: Sequence[Event], state: State) -> Progress:
     if looks >= EARLY and found:
         unknown = ~state.artefact
         unknown[state.rated] = False
+        if state.within is not None:
+            unknown &= state.within
         left = remaining(state.p_interesting[unknown], looks)
     lately = Share(int(recent.sum()), len(recent))
     return Progress(

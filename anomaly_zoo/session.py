@@ -23,12 +23,17 @@ from anomaly_zoo.calibration import Calibration, Left, calibrate
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.choice import GOALS, Choice
 from anomaly_zoo.encoders.protocol import Encoder, label
+from anomaly_zoo.expression import Alike, Near, Node, Rated, Tagged
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
+from anomaly_zoo.known import Known
 from anomaly_zoo.pool import Pool
+from anomaly_zoo.positions import check_angle, check_position
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.progress import Progress, foreseen, progress
+from anomaly_zoo.query import parse
 from anomaly_zoo.ranking import export, ranked
 from anomaly_zoo.ratings import (
+    WORDS,
     Event,
     Opinions,
     RatingLog,
@@ -37,9 +42,12 @@ from anomaly_zoo.ratings import (
     opinions,
     read_events,
 )
-from anomaly_zoo.representation import Representation
+from anomaly_zoo.representation import Axes, Representation
+from anomaly_zoo.selection import Selection
+from anomaly_zoo.similar import features_of
 from anomaly_zoo.start import POOL
 from anomaly_zoo.sweep import BLOCK, everywhere
+from anomaly_zoo.tags import tag_of
 
 
 @dataclass(frozen=True)
@@ -79,11 +87,18 @@ class State:
     """What an object is to improve on: the posterior mean of the 50th of the unrated ("many"), or
     the highest among the rated ("best")."""
     open: np.ndarray
-    """(n,) True for what may be shown: neither rated nor skipped nor an artefact."""
+    """(n,) True for what may be shown: within the limit, neither rated nor skipped nor an
+    artefact."""
     model: InterestModel
     """What the posterior comes from."""
     seen: np.ndarray
     """Rows of all objects that were rated, skipped or flagged."""
+    limit: str = ""
+    """What the search is limited to, in words; "" for nothing."""
+    within: np.ndarray | None = None
+    """(n,) True for what the search is limited to; None where it is not limited."""
+    limit_trouble: str = ""
+    """Why there is nothing within although there is a limit: it cannot be worked out any more."""
 
     @cached_property
     def p_interesting(self) -> np.ndarray:
@@ -182,7 +197,8 @@ class Session:
         self.log = RatingLog(ratings, representation.hash, representation.encoder)
         self.seed = seed
         self.rater = str(rater) if rater is not None else _login()
-        self.space = representation.pca(min(components, representation.d))
+        self._components = min(components, representation.d)
+        self.space = representation.pca(self._components)
         self.goal = goal
         self._acquisition = acquisition
         self._variance = _variance(self.space, seed)
@@ -194,6 +210,7 @@ class Session:
         self._state: State | None = None
         self._fitted: tuple[bytes, tuple[Hypothesis, ...]] | None = None
         self._around: Surroundings | None = None
+        self._bounds: tuple[str, dict[str, tuple[str, ...]] | None, np.ndarray] | None = None
         self._offered: dict[str, str] = {}
         self._computing = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -270,7 +287,7 @@ class Session:
         best_f = self._choice.best_f(posterior.mean, rated, open_)
         for array in (rated, scores, artefact, p_artefact, open_, seen):
             array.flags.writeable = False
-        return State(
+        state = State(
             n_events=len(events),
             opinions=held,
             rated=rated,
@@ -285,6 +302,46 @@ class Session:
             model=model,
             seen=seen,
         )
+        return self._limited(state)
+
+    def _limited(self, state: State) -> State:
+        """A State without a limit under the one that its log says: what lies beyond is not shown,
+        and does not count among what is left. Where it cannot be worked out any more, such as with
+        another catalogue, the search goes on without it and the State says so."""
+        limit = state.opinions.limit
+        if not limit:
+            return state
+        try:
+            within = self._within(limit, state, state.opinions.tags)
+        except Exception as error:
+            return replace(state, limit=limit, limit_trouble=str(error))
+        return replace(self._shown(state, state.open & within), limit=limit, within=within)
+
+    def _shown(self, state: State, open_: np.ndarray) -> State:
+        """The same, without a limit, where just these (n,) may be shown."""
+        open_.flags.writeable = False
+        mean = state.posterior.mean
+        return replace(
+            state,
+            open=open_,
+            left=Left.of(mean, open_),
+            best_f=self._choice.best_f(mean, state.rated, open_),
+            limit="",
+            within=None,
+            limit_trouble="",
+        )
+
+    def _within(self, limit: str, state: State, tags: dict[str, tuple[str, ...]]) -> np.ndarray:
+        """(n,) what a limit says; remembered as long as it does not depend on what is believed."""
+        last = self._bounds
+        if last and last[0] == limit and last[1] in (None, tags):
+            return last[2]
+        known = Known(self.space, self.catalog, state, tags)
+        within = known.found(parse(limit)).mask
+        within.flags.writeable = False
+        if "beliefs" not in known.asked:
+            self._bounds = limit, tags if "tags" in known.asked else None, within
+        return within
 
     def _looked_at(self, held: Opinions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of the rated and their mean scores, and rows of all that was looked at."""
@@ -301,7 +358,10 @@ class Session:
         rated, scores, seen = self._looked_at(held)
         open_ = ~state.artefact
         open_[seen] = False
-        return replace(
+        same = held.limit == state.limit
+        if same and state.within is not None:
+            open_ &= state.within
+        now = replace(
             state,
             n_events=len(events),
             opinions=held,
@@ -311,6 +371,7 @@ class Session:
             open=open_,
             model=InterestModel.condition(self.space.take(rated), scores, state.hypotheses),
         )
+        return now if same else self._limited(self._shown(now, open_))
 
     def _hypotheses(self, rated: np.ndarray, scores: np.ndarray) -> tuple[Hypothesis, ...]:
         """Weighed by the first ratings only, a few at a time, so that most ratings need no new fit
@@ -371,6 +432,129 @@ class Session:
             rule = rule.func
         return str(getattr(rule, "__name__", type(rule).__name__)).replace("_", " ")
 
+    # What to search for
+
+    def where(self, search: str | Node, state: State | None = None) -> Selection:
+        """The objects that match a search in words, most interesting first, or nearest first where
+        it asks for what is near something: "redshift < 0.1 AND near #ring AND interest > 3".
+
+        `anomaly_zoo.query` says the language. A search keeps to the limit, where one is set, and
+        is asked of `state`, by default of that of the whole log. Raises ValueError for words that
+        are no search, unknown names, and what cannot be compared.
+
+        >>> X = np.random.default_rng(0).normal(size=(60, 4))
+        >>> session = Session(Representation([f"J{i}" for i in range(60)], X))
+        >>> session.where("near J7") & session.where("unrated")
+        <Selection: 59 of 60 objects, near J7 AND unrated>
+        """
+        tree = parse(search) if isinstance(search, str) else search
+        state = state or self.state
+        match = self._known(state, state.within).found(tree)
+        rows = match.rows
+        if rows is None:
+            rows = np.flatnonzero(match.mask)
+            rows = rows[np.argsort(-state.posterior.mean[rows], kind="stable")]
+        return Selection(tree, rows, match.distances, self.representation.ids, self.where)
+
+    def _known(self, state: State, limit: np.ndarray | None = None) -> Known:
+        return Known(self.space, self.catalog, state, self.tags, limit)
+
+    def near(
+        self,
+        examples: str | Iterable[str] | None = None,
+        *,
+        sky: tuple[float, float] | None = None,
+        radius: float | None = None,
+        image: object = None,
+        k: int = 1000,
+        to: str = "any",
+        apart: float | None = None,
+        state: State | None = None,
+    ) -> Selection:
+        """The k objects most like some examples, nearest first, the examples left out.
+
+        examples : an id, a tag for all that carry it, or several of these. Or sky : right ascension
+        and declination (ICRS degrees), for the object closest to there within `radius` arcsec. Or
+        image : a path, a PIL image or pixels that are in no catalogue, through `encoder`. to :
+        "any" for those closest to any of the examples, "mean" for those closest to their mean.
+        apart : near-duplicates on the sky, within so many arcsec of an example or of a nearer
+        object, are left out; objects without a position stay.
+
+        Distances are Euclidean, in the components that the model sees, scaled such that the
+        variances of all objects along them sum to one. Raises ValueError for unknown ids, tags that
+        nobody gave, no object within the radius, and an image without an encoder.
+
+        >>> X = np.random.default_rng(0).normal(size=(60, 4))
+        >>> session = Session(Representation([f"J{i}" for i in range(60)], X))
+        >>> session.near(["J7", "J8"], k=5)
+        <Selection: 5 of 60 objects, near("J7", "J8", k=5)>
+        """
+        if examples is not None and not isinstance(examples, Iterable):
+            raise TypeError(f"expected an id, a tag, or several, got {type(examples).__name__}")
+        if sum(given is not None for given in (examples, sky, image)) != 1:
+            raise ValueError("near wants examples (ids or tags), or sky=(ra, dec), or image=")
+        if (sky is None) != (radius is None):
+            raise ValueError("sky=(ra, dec) and radius= in arcsec belong together")
+        if image is not None:
+            name = Path(image).name if isinstance(image, (str, Path)) else "given"
+            return self.where(Alike(name, self._vectors(image), k, to, apart), state)
+        if sky is not None:
+            state = state or self.state
+            if np.shape(sky) != (2,):
+                raise ValueError(f"sky is (ra, dec) in degrees, got {sky!r}")
+            at, wide = check_position(*sky), check_angle(radius, "radius")
+            examples = self.representation.ids[self._known(state).closest(at, wide)]
+        ids = (examples,) if isinstance(examples, str) else tuple(examples or ())
+        return self.where(Near(ids, k, to, apart), state)
+
+    def tagged(self, tag: str, state: State | None = None) -> Selection:
+        """The objects that carry a tag, most interesting first."""
+        return self.where(Tagged(tag), state)
+
+    @property
+    def rated(self) -> Selection:
+        """The objects that have a score, most interesting first."""
+        return self.where(Rated())
+
+    def _vectors(self, image: object) -> np.ndarray:
+        """Where an image lies (1, d) among the objects."""
+        if self.encoder is None:
+            made = self.representation.encoder
+            raise ValueError(
+                "an image is compared through the encoder that made the features"
+                f"{f' ({made})' if made else ''}: az.Session(…, encoder=az.encoders.Zoonet())"
+            )
+        cutouts = self.catalog.cutouts if self.catalog else None
+        features = features_of(image, self.encoder, cutouts.stretch if cutouts else "asinh")
+        return self._axes(features)
+
+    @cached_property
+    def _axes(self) -> Axes:
+        return self.representation.axes(self._components)
+
+    def limit(self, to: str | Selection | None, *, token: str = "") -> int:
+        """Keep to the objects that match a search, in words ("redshift < 0.1") or as a Selection:
+        they alone are looked at next, searched, ranked, exported and counted as left; how many
+        they are. None or "" lifts it.
+
+        The words are stored with the ratings and hold for all who rate into the file. What they
+        say of interest is asked again with every new State; it takes a byte an object. Raises
+        ValueError for words that cannot be worked out, and a selection that no words say.
+        """
+        if isinstance(to, Selection) and not to.savable:
+            raise ValueError(
+                f"no words say what {to.words!r} holds, so it cannot be kept with the ratings; "
+                "tag the objects and limit the search to the tag"
+            )
+        words = to.words if isinstance(to, Selection) else to or ""
+        within = None
+        if words.strip():
+            words = str(parse(words))
+            within = self._within(words, self._state or self.state, self.tags)
+        if (words := words.strip()) != self.opinions.limit:
+            self._append(Event("limit", "", rater=self.rater, word=words, token=token))
+        return len(self.space) if within is None else int(np.count_nonzero(within))
+
     # What the rater says: on disk before the call returns
 
     def rate(self, id_str: str, score: float, *, reason: str = "by id", token: str = "") -> None:
@@ -378,11 +562,11 @@ class Session:
 
         `reason` says why it was shown; for the objects of the last `next` that is known.
         """
-        self._append("rate", id_str, check_score(score), reason, token)
+        self._act("rate", id_str, check_score(score), reason, token)
 
     def skip(self, id_str: str, *, reason: str = "by id", token: str = "") -> None:
         """Do not show the object again, and learn nothing from that."""
-        self._append("skip", id_str, None, reason, token)
+        self._act("skip", id_str, None, reason, token)
 
     def flag(
         self, id_str: str, label: str = "artefact", *, reason: str = "by id", token: str = ""
@@ -390,14 +574,15 @@ class Session:
         """Mark the object as an artefact (trail, star, bad data): it leaves the ranking."""
         if label != "artefact":
             raise ValueError(f"the only flag is 'artefact', got {label!r}")
-        self._append("artefact", id_str, None, reason, token)
+        self._act("artefact", id_str, None, reason, token)
 
     def undo(self, *, of: str | None = None, token: str = "") -> str | None:
         """Take back this rater's last rating, skip or flag; its id, or None with nothing left.
 
         `of` names another one by the token of its event; ValueError where it was never stored.
+        Tags stay: `untag` takes them off.
         """
-        events = self.log.events
+        events = [event for event in self.log.events if event.kind not in WORDS]
         if of is None:
             last = last_act(events, self.rater)
         elif not (
@@ -406,18 +591,38 @@ class Session:
             raise ValueError("what was to be taken back had not been saved")
         if last is None:
             return None
-        undone = self._append("undo", last.id_str, None, "", token, undoes=last.seq)
-        return undone.id_str
+        return self._act("undo", last.id_str, None, "", token, undoes=last.seq).id_str
+
+    def tag(self, id_str: str, tag: str, *, token: str = "") -> None:
+        """Give an object a tag: # and then letters, digits, - or _, such as "#ring"."""
+        self._word("tag", id_str, tag, token)
+
+    def untag(self, id_str: str, tag: str, *, token: str = "") -> None:
+        """Take back that this rater gave an object a tag; another rater's word stands."""
+        self._word("untag", id_str, tag, token)
+
+    @property
+    def tags(self) -> dict[str, tuple[str, ...]]:
+        """The ids that carry each tag, in the order in which they were first given, from the log.
+
+        >>> X = np.random.default_rng(0).normal(size=(60, 4))
+        >>> session = Session(Representation([f"J{i}" for i in range(60)], X))
+        >>> session.tag("J7", "#ring")
+        >>> session.tags
+        {'#ring': ('J7',)}
+        """
+        return self.opinions.tags
 
     def adopt(self, path: str | Path) -> int:
         """Copy the events of another ratings file whose objects are known here; how many it were.
 
-        For a new representation of the same objects. Doing it twice changes nothing.
+        For a new representation of the same objects. Doing it twice changes nothing. Tags come
+        too; what the other search was limited to does not.
         """
         seq: dict[int, int] = {}
         before = len(self.log.events)
         known = self.representation.ids
-        events = read_events(path)
+        events = [event for event in read_events(path) if event.id_str]
         if events and not len(known.known([event.id_str for event in events])):
             raise ValueError(
                 f"no object of {path} is in this representation: the file has "
@@ -432,7 +637,7 @@ class Session:
         self._tell()
         return len(self.log.events) - before
 
-    def _append(
+    def _act(
         self,
         kind: str,
         id_str: str,
@@ -445,7 +650,7 @@ class Session:
         known = self._state
         if reason == "by id":
             reason = self._offered.get(id_str, reason)
-        event = self.log.append(
+        return self._append(
             Event(
                 kind,
                 id_str,
@@ -457,6 +662,13 @@ class Session:
                 token=token,
             )
         )
+
+    def _word(self, kind: str, id_str: str, word: str, token: str) -> None:
+        self.representation.row(id_str)
+        self._append(Event(kind, id_str, rater=self.rater, word=tag_of(word), token=token))
+
+    def _append(self, event: Event) -> Event:
+        event = self.log.append(event)
         self._tell()
         return event
 
@@ -471,12 +683,31 @@ class Session:
 
     # What comes out
 
-    def ranking(self, top: int | None = None, *, artefacts: bool = False) -> pd.DataFrame:
+    def ranking(
+        self,
+        top: int | None = None,
+        *,
+        artefacts: bool = False,
+        of: Selection | str | None = None,
+    ) -> pd.DataFrame:
         """All objects but the artefacts, most interesting first: rank, id_str, positions where
         known, interest and interest_std (score units), p_interesting (probability that the score
-        is at least 4), p_artefact, score (NaN where not rated), n_raters. `top` keeps that many;
-        `artefacts` lists those too that were flagged (p_artefact 1) or taken for one (1/2 up)."""
-        return ranked(self.representation.ids, self.state, self.catalog, top, artefacts)
+        is at least 4), p_artefact, score (NaN where not rated), n_raters, and tags where there are
+        any. `top` keeps that many; `artefacts` lists those too that were flagged (p_artefact 1) or
+        taken for one (1/2 up). `of` lists those of a selection alone, or of a search in words, in
+        its order, with the distance where it has one. Nothing beyond the limit is listed."""
+        state = self.state
+        chosen = self._selected(of, state)
+        return ranked(self.representation.ids, state, self.catalog, top, artefacts, chosen)
+
+    def _selected(self, of: Selection | str | None, state: State) -> Selection | None:
+        if isinstance(of, str):
+            return self.where(of, state)
+        if of is None or (isinstance(of, Selection) and of.among is self.representation.ids):
+            return of
+        if isinstance(of, Selection):
+            raise ValueError("the selection is of another session; search in this one")
+        raise TypeError(f"of= is a selection, such as session.near(…), got {type(of).__name__}")
 
     def progress(self, state: State | None = None) -> Progress:
         """How far the search is: found so far, calibration, precision of the top 50, how many
@@ -489,17 +720,27 @@ class Session:
         state = state or self.state
         return progress(self.log.events[: state.n_events], state)
 
-    def export(self, path: str | Path, top: int | None = None, *, artefacts: bool = False) -> Path:
+    def export(
+        self,
+        path: str | Path,
+        top: int | None = None,
+        *,
+        artefacts: bool = False,
+        of: Selection | str | None = None,
+    ) -> Path:
         """Write the ranking with its provenance; the suffix (.csv .parquet .ecsv .fits .vot) says
-        in which format; more than a million objects go to .csv or .parquet alone. An existing file
-        is replaced only when the new one is complete."""
+        in which format; more than a million objects go to .csv or .parquet alone. `top`,
+        `artefacts` and `of` are those of `ranking`. An existing file is replaced only when the new
+        one is complete."""
         state = self.state
-        about = self.provenance(state)
-        export(path, self.representation.ids, state, self.catalog, about, top, artefacts)
+        chosen = self._selected(of, state)
+        about = self.provenance(state, chosen)
+        export(path, self.representation.ids, state, self.catalog, about, top, artefacts, chosen)
         return Path(path)
 
-    def provenance(self, state: State | None = None) -> dict[str, str]:
-        """Where a ranking comes from: version, representation, model, seed, ratings, time."""
+    def provenance(self, state: State | None = None, of: Selection | None = None) -> dict[str, str]:
+        """Where a ranking comes from: version, representation, model, seed, ratings, time, and the
+        words of the selection and of the limit."""
         state = state or self.state
         held = state.opinions
         raters = sorted({rater for by in held.scores.values() for rater in by})
@@ -523,6 +764,8 @@ class Session:
             "n_skipped": len(held.skipped),
             "raters": ", ".join(raters),
             "ratings_file": self.log.path.name if self.log.path else "",
+            "selection": of.words if of else "",
+            "limit": state.limit if state.within is not None else "",
         }
         return {name: str(value) for name, value in entries.items() if value != ""}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
 
+from anomaly_zoo.cutouts import CutoutError, Cutouts
+from anomaly_zoo.encoders.protocol import Encoder
 from anomaly_zoo.neighbours import Neighbours, nearest
 from anomaly_zoo.positions import spread
 from anomaly_zoo.representation import Representation
@@ -56,6 +59,37 @@ def similar(
         if len(left) == k or len(found) < wanted or wanted >= _MOST:
             return Neighbours(found.rows[left], found.distances[left])
         wanted = min(4 * wanted, _MOST)
+
+
+def features_of(image: object, encoder: Encoder, stretch: str = "asinh") -> np.ndarray:
+    """The features (1, d) of an image that is in no catalogue: a path, a PIL image, encoded bytes,
+    or pixels (h, w) or (h, w, 3).
+
+    The encoder is shown what the viewer would show; `stretch` is for single-band data, as in
+    `Cutouts`. Raises TypeError for anything else, ValueError for an image that cannot be read.
+
+    >>> from anomaly_zoo.encoders import Pixels
+    >>> features_of(np.eye(64), Pixels()).shape
+    (1, 176)
+    >>> features_of(7, Pixels())
+    Traceback (most recent call last):
+    ...
+    TypeError: expected an image: a path, a PIL image or pixels (h, w) or (h, w, 3), got int
+    """
+    path = isinstance(image, (str, os.PathLike))
+    pixels = hasattr(image, "__array__") and not isinstance(image, np.generic)
+    if not (path or pixels or isinstance(image, bytes) or hasattr(image, "getbands")):
+        raise TypeError(
+            "expected an image: a path, a PIL image or pixels (h, w) or (h, w, 3), got "
+            f"{type(image).__name__}"
+        )
+    if path and "://" in os.fspath(image):  # type: ignore[call-overload]
+        raise ValueError(f"image: expected a file, got the address {image!r}; download it first")
+    try:
+        picture = Cutouts(lambda _: image, stretch=stretch).image({})
+    except CutoutError as error:
+        raise ValueError(f"image: {str(error).replace('the cutout function gives ', '')}") from None
+    return encoder.encode(np.asarray(picture)[None])
 
 
 def _nearest(

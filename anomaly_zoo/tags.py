@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 LONGEST = 50
 """Characters of a tag, its # among them."""
@@ -65,3 +65,16 @@ def tagged(acts: Iterable[tuple[str, str, str, bool]]) -> dict[str, tuple[str, .
         if any(by_rater.values()):
             carried.setdefault(tag, []).append(id_str)
     return {tag: tuple(ids) for tag, ids in carried.items()}
+
+
+def tags_by_id(tags: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """The tags of each id, in the order of the tags.
+
+    >>> tags_by_id({"#ring": ("J1", "J2"), "#blue": ("J2",)})
+    {'J1': ['#ring'], 'J2': ['#ring', '#blue']}
+    """
+    carried: dict[str, list[str]] = {}
+    for tag, ids in tags.items():
+        for id_str in ids:
+            carried.setdefault(id_str, []).append(tag)
+    return carried

@@ -42,14 +42,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("representation", "catalog", "ratings", "process", "calibration", "query"),
     ("interest", "acquisition", "artefacts", "neighbours", "projection", "start", "sheet"),
     ("ranking", "progress", "sources", "parts", "pool", "shortlist", "similar"),
-    ("choice", "scoring"),
+    ("choice", "scoring", "known"),
     ("session", "embedding"),
     ("ui", "replay", "first_cells", "examples"),
     ("lab",),
     ("", "cli"),
 )
 # Steps up that only a type checker takes.
-TYPES_ONLY = {("ranking", "session"), ("progress", "session"), ("choice", "session")}
+TYPES_ONLY = {(name, "session") for name in ("ranking", "progress", "choice", "known")}
 # Inside ui/: the views stand side by side, the explorer above them; no view knows another.
 UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("assets", "pictures", "colours"),

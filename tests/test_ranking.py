@@ -35,8 +35,10 @@ def state(seed: int = 0, rated: int = 30) -> Any:
         left=Left.of(posterior.mean, ~artefact),
         rated=rows,
         scores=rng.integers(0, 6, rated).astype(float),
+        within=None,
         opinions=SimpleNamespace(
-            scores={IDS[int(row)]: dict.fromkeys("ab"[: 1 + row % 2]) for row in rows}
+            scores={IDS[int(row)]: dict.fromkeys("ab"[: 1 + row % 2]) for row in rows},
+            tags={},
         ),
     )
 
