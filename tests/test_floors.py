@@ -53,9 +53,9 @@ TYPES_ONLY = {(name, "session") for name in ("ranking", "progress", "choice", "k
 # Inside ui/: the views stand side by side, the explorer above them; no view knows another.
 UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("assets", "pictures", "colours"),
-    ("bokeh_pane", "raster", "layouts"),
+    ("bokeh_pane", "raster", "layouts", "mapbar", "tip"),
     ("cells",),
-    ("mosaic",),
+    ("mosaic", "painting"),
     ("map", "viewer", "gallery", "panels", "finder", "items"),
     ("explorer",),
     ("",),

@@ -1,4 +1,5 @@
-// A live Bokeh document. Twin of anomaly_zoo/ui/bokeh_pane.py.
+// A live Bokeh document in an element. Twin of anomaly_zoo/ui/bokeh_pane.py; put before the modules
+// that use it.
 
 // BokehJS comes over the comm, and is kept for the other maps of the page.
 function bokehjs(model) {
@@ -32,7 +33,8 @@ function buffersById(ids, views) {
   return new Map(ids.map((id, i) => [id, own(views[i])]));
 }
 
-async function render({ model, el }) {
+// Show the document in `el`; `ready(plot)` gets its first model. Returns what takes it away again.
+function bokehPane({ model, el, ready = () => {} }) {
   el.classList.add("az-pane");
   const place = document.createElement("div");
   place.className = "az-pane-inner";
@@ -75,6 +77,7 @@ async function render({ model, el }) {
       );
       await add_document_standalone(doc, place);
       doc.on_change(changed);
+      ready(doc.roots()[0], doc);
       el.dataset.ready = "1";
     } else if (message.kind === "patch" && doc) {
       applying = true;
@@ -104,5 +107,3 @@ async function render({ model, el }) {
     doc?.clear();
   };
 }
-
-export default { render };

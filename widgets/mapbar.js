@@ -1,42 +1,81 @@
-// What the map is coloured by, with its scale. Twin of MapBar in anomaly_zoo/ui/map.py.
+// What the map is coloured and laid out by, and what the colours mean. Twin of
+// anomaly_zoo/ui/mapbar.py.
 
-const CHOICES = [
-  ["interest", "Interest"],
-  ["uncertainty", "Uncertainty"],
-  ["density", "Density"],
-];
+const AT_MOST = 11; // categories named in the legend
 
 function render({ model, el }) {
   const bar = make("div", "az-head az-mapbar");
-  const about = make("span", "az-dim");
-  const tabs = make("div", "az-tabs");
+  const about = make("span", "az-dim az-map-about");
   const scale = make("div", "az-scale");
   const [low, ramp, high] = [make("span"), make("i"), make("span")];
   scale.append(low, ramp, high);
-  const buttons = CHOICES.map(([value, text]) => {
-    const button = make("button", "", text);
-    button.type = "button";
-    button.onclick = () => {
-      put(model, "colour", value);
+  const legend = make("div", "az-legend");
+
+  const choice = (trait, label, list) => {
+    const box = make("label", "az-choose");
+    const select = make("select", "az-plain");
+    select.onchange = () => put(model, trait, select.value);
+    box.append(make("span", "az-dim", label), select);
+    const fill = () => {
+      const groups = new Map([["", select]]);
+      select.replaceChildren();
+      for (const { value, text, group = "" } of model.get(list)) {
+        if (!groups.has(group)) {
+          const own = make("optgroup");
+          own.label = group;
+          groups.set(group, own);
+          select.append(own);
+        }
+        const option = make("option", "", text);
+        option.value = value;
+        groups.get(group).append(option);
+      }
+      box.hidden = !select.options.length;
+      choose();
     };
-    tabs.append(button);
-    return button;
-  });
-  bar.append(make("b", "", "Galaxy map"), tabs, about, scale);
-  el.append(bar);
+    const choose = () => {
+      select.value = model.get(trait);
+      const text = select.selectedOptions[0]?.textContent ?? "";
+      select.title = `${label} ${text}`;
+    };
+    model.on(`change:${list}`, fill);
+    model.on(`change:${trait}`, choose);
+    fill();
+    return [box, () => (model.off(`change:${list}`, fill), model.off(`change:${trait}`, choose))];
+  };
+  const [colour, closeColour] = choice("colour", "colour", "colours");
+  const [layout, closeLayout] = choice("arrangement", "layout", "layouts");
+  bar.append(make("b", "", "Galaxy map"), colour, layout, about, scale);
+  el.append(bar, legend);
+
   const paint = () => {
+    const [words, colours, note] = [model.get("words"), model.get("ramp"), model.get("note")];
     about.textContent = model.get("about");
+    about.title = about.textContent;
     low.textContent = model.get("low");
     high.textContent = model.get("high");
-    ramp.className = `az-ramp-${model.get("colour")}`;
-    CHOICES.forEach(([value], i) => {
-      buttons[i].classList.toggle("az-on", value === model.get("colour"));
-      buttons[i].setAttribute("aria-pressed", String(value === model.get("colour")));
-    });
+    ramp.style.background = `linear-gradient(90deg, ${colours.join(", ") || "none"})`;
+    scale.title = note;
+    scale.hidden = Boolean(words.length) || !colours.length;
+    legend.replaceChildren(
+      ...words.slice(0, AT_MOST).map((word, i) => {
+        const row = make("span", "az-kind");
+        const swatch = make("i");
+        swatch.style.background = colours[i];
+        row.append(swatch, make("span", "", word));
+        return row;
+      }),
+      ...(note ? [make("span", "az-dim", note)] : []),
+    );
+    legend.hidden = !legend.childNodes.length;
   };
   model.on("change", paint);
   paint();
-  return () => model.off("change", paint);
+  return () => {
+    model.off("change", paint);
+    closeColour();
+    closeLayout();
+  };
 }
 
 export default { render };

@@ -22,8 +22,6 @@ from bokeh.models import UIElement
 from bokeh.protocol import Protocol
 from bokeh.protocol.messages.pull_doc_reply import pull_doc_reply
 
-from anomaly_zoo.ui.assets import asset
-
 
 @cache
 def _bokehjs() -> bytes:
@@ -33,10 +31,10 @@ def _bokehjs() -> bytes:
 class BokehPane(anywidget.AnyWidget):
     """Shows one Bokeh model; changes on either side reach the other.
 
-    `soon(function, *args)` has the thread that owns the model call the function.
+    `soon(function, *args)` has the thread that owns the model call the function. The module of a
+    subclass shows it by `bokehPane` of widgets/bokeh_pane.js.
     """
 
-    _esm = asset("make.js", "bokeh_pane.js")
     bokeh_version = t.Unicode(bokeh.__version__).tag(sync=True)
     size = t.List(t.Float(), [800.0, 450.0, 1.0]).tag(sync=True)
     """Width, height and device pixels a CSS pixel, set by the browser."""

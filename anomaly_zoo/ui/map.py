@@ -6,18 +6,18 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets as t
 from bokeh import palettes
-from bokeh.events import RangesUpdate, Tap
+from bokeh.events import RangesUpdate, SelectionGeometry, Tap
 from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
+    LassoSelectTool,
     PanTool,
+    PolyAnnotation,
     Range1d,
     ResetTool,
     WheelZoomTool,
@@ -27,58 +27,56 @@ from bokeh.plotting import figure
 from anomaly_zoo.ui.assets import asset
 from anomaly_zoo.ui.bokeh_pane import BokehPane
 from anomaly_zoo.ui.cells import Cells
+from anomaly_zoo.ui.colours import Colouring, by_density
+from anomaly_zoo.ui.mapbar import MapBar
+from anomaly_zoo.ui.painting import DOTS, Easel, Limit, Scene
 from anomaly_zoo.ui.raster import Raster, Window
+from anomaly_zoo.ui.tip import Tip
 
-DOTS = 5_000
-"""Up to so many objects in view are drawn as crisp dots."""
 MARGIN = 0.25
 """Painted beyond the edges, as a share of the view, so that a drag shows no border."""
 PIXELS = 4_000_000
 """No picture is larger, however fine the screen."""
 REACH = 24
-"""A tap finds the nearest object within so many pixels."""
+"""The pointer means the nearest object within so many pixels."""
+AROUND = 24
+"""So many are the nearest of a place where there is none."""
 DEEPEST = 1e-6
 """No view is smaller, as a share of the map: positions are float32."""
+SMALL = (132, 84)
+"""Pixels of the small picture of the whole map."""
+_SMALL_RAMP = np.linspace([58, 68, 90], [200, 212, 232], 64).astype(np.uint8)
 _SAMPLE = 100_000
+_NOBODY = np.zeros(0, dtype=np.int64)
 
 
-def _rgb(colours: tuple[str, ...]) -> np.ndarray:
-    return np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colours], dtype=np.uint8)
+class MapPane(BokehPane):
+    """The figure with what one does on it: points, goes about by keys, and the small map."""
 
-
-PALETTES = {
-    "interest": _rgb(palettes.Viridis256[24:]),  # the darkest would vanish on the dark ground
-    "uncertainty": _rgb(palettes.Cividis256[24:]),
-    "density": _rgb(palettes.Magma256[40:]),
-}
-
-
-class MapBar(anywidget.AnyWidget):
-    """What the map is coloured by, and its colour scale: twin of widgets/mapbar.js."""
-
-    _esm = asset("make.js", "mapbar.js")
-    colour = t.Enum(list(PALETTES), "interest").tag(sync=True)
-    low = t.Unicode("").tag(sync=True)
-    high = t.Unicode("").tag(sync=True)
-    about = t.Unicode("").tag(sync=True)
-
-
-@dataclass(frozen=True, eq=False)
-class Colouring:
-    """What colours the objects: values (n,) or None for their density, and the limits shown."""
-
-    name: str
-    values: np.ndarray | None
-    low: float
-    high: float
+    _esm = asset("make.js", "bokeh_pane.js", "smallmap.js", "map.js")
+    pointer = t.List(t.Float()).tag(sync=True)
+    """Where the pointer or the keyboard's cross is, [x, y] on the map or nothing; set by the
+    browser a few times a second at most."""
+    view = t.List(t.Float()).tag(sync=True)
+    """Where keys and the small map went, [x0, x1, y0, y1]; set by the browser."""
+    small = t.Bytes(b"").tag(sync=True)
+    """The picture of the whole map: RGBA, rows from the top."""
+    small_size = t.List(t.Int(), list(SMALL)).tag(sync=True)
+    picked = t.Bool(False).tag(sync=True)
+    """Something is selected that Escape would leave."""
 
 
 class GalaxyMap:
     """Objects at xy (n, 2), coloured; painted on a thread of its own, the newest wish wins.
 
-    `soon(function, *args)` has the thread that owns the views call the function; `on_tap` gets the
-    row that was tapped. Holds 8 bytes an object besides xy, and for a moment 4 more, while it sorts
-    the objects into cells after the first view is painted.
+    An object whose position is not finite is not on the map. `soon(function, *args)` has the thread
+    that owns the views call the function. Holds 8 bytes an object besides xy, and for a moment 4
+    more, while it sorts the objects into cells after the first view is painted.
+
+    on_tap(row) : the object that was tapped. on_place(x, y, rows) : a place that was tapped where
+    there is none, and the objects nearest to it on the screen, closest first. on_hover(row) : the
+    object under the pointer, None when there is none any more. on_select(rows) : the objects inside
+    a lasso, in order; none where Escape was pressed.
     """
 
     def __init__(
@@ -86,30 +84,46 @@ class GalaxyMap:
         xy: np.ndarray,
         on_tap: Callable[[int], None],
         soon: Callable[..., None],
+        on_hover: Callable[[int | None], None] = lambda row: None,
+        on_select: Callable[[np.ndarray], None] = lambda rows: None,
+        on_place: Callable[[float, float, np.ndarray], None] = lambda x, y, rows: None,
     ) -> None:
-        self._on_tap, self._soon = on_tap, soon
+        self._on_tap, self._on_hover, self._soon = on_tap, on_hover, soon
+        self._on_select, self._on_place = on_select, on_place
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-map")
         self._wish = 0
         self._lock = threading.Lock()
-        self.colouring = Colouring("density", None, 0, 1)
+        self.colouring = by_density()
         self._marked: dict[str, np.ndarray] = {}
         self._scores = np.zeros(0)
+        self._selected, self.outline = _NOBODY, np.zeros((0, 2))
+        self._limit: Limit | None = None
+        self._hovered: int | None = None
         self.xy = np.ascontiguousarray(xy, dtype=np.float32)
         self._home = self._view = _whole(self.xy)
         self._cells: Cells | None = None
-        self._raster: Raster | None = None  # of the view painted last
-        self.bar = MapBar()
+        self._easel = Easel()
+        self.bar, self.tip = MapBar(), Tip()
         self._sources = {
             name: ColumnDataSource({"x": [], "y": [], "colour": []})
-            for name in ("dots", "near", "rated", "current")
+            for name in ("dots", "chosen", "near", "rated", "current", "hover")
         }
         self._picture = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
+        self._outline = ColumnDataSource({"x": [], "y": []})
         self.figure = self._draw()
-        self.pane = BokehPane(self.figure, soon)
+        self.pane = MapPane(self.figure, soon)
         self.pane.observe(lambda _: self.repaint(), "size")
+        self.pane.observe(lambda _: soon(self._pointed), "pointer")
+        self.pane.observe(lambda change: soon(self._go, change["new"]), "view")
+        self.pane.on_msg(lambda _, content, __: soon(self._told, content))
 
     def _draw(self) -> figure:
         home = self._home
+        line = {"line_color": "#e6eaf2", "line_width": 1.5, "line_dash": [5, 4]}
+        lasso = PolyAnnotation(
+            syncable=False, visible=False, level="overlay", fill_color="#7dd3fc", fill_alpha=0.1
+        )
+        lasso.update(xs_units="data", ys_units="data", **line)
         plot = figure(
             x_range=Range1d(home.x0, home.x1),
             y_range=Range1d(home.y0, home.y1),
@@ -118,6 +132,7 @@ class GalaxyMap:
             tools=[
                 PanTool(),
                 BoxZoomTool(),
+                LassoSelectTool(continuous=False, renderers=[], overlay=lasso),
                 wheel := WheelZoomTool(modifiers="ctrl"),
                 ResetTool(),
             ],
@@ -134,7 +149,9 @@ class GalaxyMap:
         plot.image_rgba("image", "x", "y", "dw", "dh", source=self._picture)
         dots = self._sources
         plot.scatter("x", "y", source=dots["dots"], size=6, color="colour", line_color=None)
+        plot.patch("x", "y", source=self._outline, fill_color=None, **line)
         ring = {"fill_color": None, "line_width": 1.5}
+        plot.scatter("x", "y", source=dots["chosen"], size=10, line_color="#f8fafc", **ring)
         plot.scatter("x", "y", source=dots["near"], size=11, line_color="#7dd3fc", **ring)
         plot.scatter(
             "x", "y", source=dots["rated"], size=9, fill_color="colour", line_color="#f8fafc"
@@ -149,8 +166,10 @@ class GalaxyMap:
             line_color="#ff5d5d",
             line_width=2,
         )
+        plot.scatter("x", "y", source=dots["hover"], size=15, line_color="#ffffff", **ring)
         plot.on_event(RangesUpdate, self._moved)
         plot.on_event(Tap, self._tapped)
+        plot.on_event(SelectionGeometry, self._drawn)
         self._set_home(plot, home)
         return plot
 
@@ -167,18 +186,32 @@ class GalaxyMap:
         self.xy = np.ascontiguousarray(xy, dtype=np.float32)
         self._home = self._view = _whole(self.xy)
         self._set_home(self.figure, self._home)
+        self._hover(None)
         for name, rows in self._marked.items():
             self.mark(name, rows, self._scores if name == "rated" else None)
-        self.repaint()
+        self.mark_selection(self._selected)
 
     def colour(self, colouring: Colouring) -> None:
         """Recolour the objects."""
         self.colouring = colouring
-        if colouring.values is None:
-            self.bar.low, self.bar.high = "few", "many"
-        else:
-            self.bar.low, self.bar.high = f"{colouring.low:.1f}", f"{colouring.high:.1f}"
+        self.bar.explain(colouring)
         self.repaint()
+
+    def limit(self, mask: np.ndarray | None) -> None:
+        """Keep to the objects of mask (n,) bool: the others are grey and cannot be met; None shows
+        all again."""
+        if mask is not None and mask.shape != (len(self.xy),):
+            raise ValueError(
+                f"expected a mask of {len(self.xy):,} objects, got shape {mask.shape}; "
+                "give one True or False for each object of the map"
+            )
+        self._limit = None
+        if mask is not None:
+            self._limit = Limit(mask, np.flatnonzero(mask).astype(np.int32))
+        if self._hovered is not None and mask is not None and not mask[self._hovered]:
+            self._hover(None)
+        self.repaint()
+        self._later(self._shrink)
 
     def mark(self, name: str, rows: np.ndarray, scores: np.ndarray | None = None) -> None:
         """Mark rows as "near", "rated" (with their scores, 0 to 5) or "current"."""
@@ -188,8 +221,16 @@ class GalaxyMap:
             self._scores = scores
             steps = np.clip(np.asarray(scores) / 5 * 255, 0, 255).astype(int)
             colours = [palettes.Viridis256[step] for step in steps]
-        xy = self.xy[rows].astype(np.float64)
-        self._sources[name].data = {"x": xy[:, 0], "y": xy[:, 1], "colour": colours}
+        self._put(name, rows, colours)
+
+    def mark_selection(self, rows: np.ndarray, polygon: np.ndarray | None = None) -> None:
+        """Pick out some rows (m,), none for nothing, and draw the polygon (k, 2) around them: few
+        in view get a ring each, otherwise all others are dimmed."""
+        self._selected = np.asarray(rows, dtype=np.int64)
+        self.outline = np.zeros((0, 2)) if polygon is None else np.asarray(polygon, dtype=float)
+        self._outline.data = {"x": self.outline[:, 0], "y": self.outline[:, 1]}
+        self.pane.picked = bool(len(self._selected) or len(self.outline))
+        self.repaint()
 
     def repaint(self) -> None:
         """Paint the present view anew."""
@@ -214,99 +255,176 @@ class GalaxyMap:
         with contextlib.suppress(RuntimeError):  # the map was closed meanwhile
             self._painter.submit(attempt)
 
+    # Painting
+
     def _paint(self, wish: int) -> None:
         if wish != self._wish:
             return
-        colouring, raster = self.colouring, self._view_now()
-        palette = PALETTES[colouring.name]
-        dots: dict[str, Any] = {"x": [], "y": [], "colour": []}
+        scene = self._scene()
+        painting = self._easel.paint(scene)
+        dots, rings = (
+            {"x": x, "y": y, "colour": colours}
+            for rows, colours in (
+                (painting.dots, _written(scene.colouring.rgb(painting.dots))),
+                (painting.rings, [None] * len(painting.rings)),
+            )
+            for x, y in [scene.xy[rows].astype(np.float64).T]
+        )
         picture: dict[str, Any] = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
-        if raster.shown <= DOTS:
-            visible = raster.visible()
-            if colouring.values is not None:
-                visible = visible[np.argsort(colouring.values[visible], kind="stable")]
-            spots = raster.xy[visible].astype(np.float64)
-            shade = _shade(colouring, visible, palette)
-            dots = {"x": spots[:, 0], "y": spots[:, 1], "colour": shade}
-        else:
-            view = raster.window
+        if painting.picture is not None:
+            view = scene.window
             spans = (view.x0, view.y0, view.x1 - view.x0, view.y1 - view.y0)
             picture = dict(zip(("x", "y", "dw", "dh"), ([v] for v in spans), strict=True))
-            limits = (colouring.low, colouring.high)
-            picture["image"] = [raster.paint(colouring.values, palette, limits)]
-        self._soon(self._show, wish, dots, picture)
+            picture["image"] = [painting.picture]
+        self._soon(self._show, wish, dots, rings, picture)
         if self._sorted() is None:
             self._later(self._sort)
 
-    def _view_now(self) -> Raster:
-        """Where the objects fall on the present view: the last one's where it has not changed."""
+    def _scene(self) -> Scene:
         xy, view = self.xy, self._view.grown(MARGIN)
         width, height, ratio = self.pane.size
         grown = ratio * (1 + 2 * MARGIN)
         grown *= min(1, (PIXELS / (width * height * grown**2 + 1)) ** 0.5)
         size = max(int(width * grown), 16), max(int(height * grown), 16)
-        last = self._raster
-        if last and last.xy is xy and (last.window, last.width, last.height) == (view, *size):
-            return last
-        self._raster = None  # its memory goes before the next one's comes
         cells = self._cells
-        rows = cells.around(view) if cells and cells.xy is xy else None
-        raster = self._raster = Raster(xy, rows, view, *size)
-        return raster
+        cells = cells if cells and cells.xy is xy else None
+        return Scene(xy, cells, view, *size, self.colouring, self._limit, self._selected)
 
     def _sort(self) -> None:
         if self._sorted() is None:
             self._cells = None
             self._cells = Cells(self.xy)
+            self._shrink()
 
     def _sorted(self) -> Cells | None:
         """The cells of the present positions, once they are there."""
         cells = self._cells
         return cells if cells and cells.xy is self.xy else None
 
-    def _show(self, wish: int, dots: dict[str, Any], picture: dict[str, Any]) -> None:
+    def _shrink(self) -> None:
+        """Paint the small picture of the whole map."""
+        limit = self._limit
+        rows = None if limit is None else limit.rows
+        whole = Raster(self.xy, rows, self._home, *SMALL)
+        picture = np.ascontiguousarray(whole.paint(None, _SMALL_RAMP, (0, 1))[::-1])
+        self._soon(setattr, self.pane, "small", picture.tobytes())
+
+    def _show(self, wish: int, dots: Any, rings: Any, picture: dict[str, Any]) -> None:
         if wish != self._wish:
             return
-        for source, data in ((self._sources["dots"], dots), (self._picture, picture)):
+        for source, data in (
+            (self._sources["dots"], dots),
+            (self._sources["chosen"], rings),
+            (self._picture, picture),
+        ):
             if len(data["x"]) or len(source.data["x"]):
                 source.data = data
 
+    def _put(self, name: str, rows: np.ndarray, colours: list[str] | list[None]) -> None:
+        xy = self.xy[rows].astype(np.float64)
+        self._sources[name].data = {"x": xy[:, 0], "y": xy[:, 1], "colour": colours}
+
+    # What the browser says
+
     def _moved(self, event: RangesUpdate) -> None:
-        view = Window(event.x0, event.x1, event.y0, event.y1)
+        self._see(Window(event.x0, event.x1, event.y0, event.y1))
+
+    def _go(self, ends: list[float]) -> None:
+        if len(ends) == 4 and np.isfinite(ends).all() and ends[0] < ends[1] and ends[2] < ends[3]:
+            view = Window(*ends)
+            self.figure.x_range.update(start=view.x0, end=view.x1)
+            self.figure.y_range.update(start=view.y0, end=view.y1)
+            self._see(view)
+
+    def _see(self, view: Window) -> None:
         if view != self._view:
             self._view = view
             self.repaint()
+            self._pointed()
+
+    def _told(self, content: dict[str, Any]) -> None:
+        if content.get("kind") == "clear":
+            self.mark_selection(_NOBODY)
+            self._on_select(_NOBODY)
+        elif content.get("kind") == "open" and len(self.pane.pointer) == 2:
+            self._meet(*self.pane.pointer)
 
     def _tapped(self, event: Tap) -> None:
-        cells, view = self._sorted(), self._view
-        if cells is None or event.x is None or event.y is None:
+        if event.x is not None and event.y is not None:
+            self._meet(event.x, event.y)
+
+    def _meet(self, x: float, y: float) -> None:
+        """What is at a place, or near it where there is nothing."""
+        cells = self._sorted()
+        if cells is None:
             return
-        width, height, _ = self.pane.size
-        reach = REACH * (view.x1 - view.x0) / width, REACH * (view.y1 - view.y0) / height
-        row = cells.nearest(event.x, event.y, reach)
+        row = cells.nearest(x, y, self._reach(), self._among())
         if row is not None:
             self._on_tap(row)
+            return
+        rows = cells.closest(x, y, AROUND, self._reach(), self._among())
+        self._on_place(x, y, rows)
+
+    def _pointed(self) -> None:
+        cells, place = self._sorted(), self.pane.pointer
+        row = None
+        if cells is not None and len(place) == 2:
+            row = cells.nearest(place[0], place[1], self._reach(), self._among())
+        self._hover(row)
+
+    def _hover(self, row: int | None) -> None:
+        if row == self._hovered:
+            return
+        self._hovered = row
+        self._put("hover", _NOBODY if row is None else np.array([row]), [None] * (row is not None))
+        self._on_hover(row)
+
+    def _drawn(self, event: SelectionGeometry) -> None:
+        lines = event.geometry or {}
+        polygon = np.column_stack(
+            [np.asarray(lines.get(axis, ()), dtype=np.float64) for axis in "xy"]
+        )
+        if lines.get("type") == "poly" and len(polygon) > 2 and np.isfinite(polygon).all():
+            self._later(self._enclose, polygon)
+
+    def _enclose(self, polygon: np.ndarray) -> None:
+        self._sort()
+        cells = self._sorted()
+        if cells is not None:
+            self._soon(self._picked, cells.inside(polygon, self._among()), polygon)
+
+    def _picked(self, rows: np.ndarray, polygon: np.ndarray) -> None:
+        self.mark_selection(rows, polygon)
+        self._on_select(rows)
+
+    def _reach(self) -> tuple[float, float]:
+        """So far in x and in y is what can be meant."""
+        view, (width, height, _) = self._view, self.pane.size
+        return REACH * (view.x1 - view.x0) / width, REACH * (view.y1 - view.y0) / height
+
+    def _among(self) -> np.ndarray | None:
+        return None if self._limit is None else self._limit.mask
 
 
 def _raise(error: Exception) -> None:
     raise error
 
 
-def _shade(colouring: Colouring, rows: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """(m,) colours of the rows, as "#rrggbb"."""
-    if colouring.values is None:
-        return np.full(len(rows), "#b5367a")
-    span = max(colouring.high - colouring.low, 1e-9)
-    shade = np.clip((colouring.values[rows] - colouring.low) / span, 0, 1)
-    names = np.array(["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in palette])
-    return names[(shade * (len(palette) - 1)).astype(int)]
+def _written(rgb: np.ndarray) -> list[str]:
+    """Colours (m, 3) as "#rrggbb"."""
+    return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in rgb.tolist()]
 
 
 def _whole(xy: np.ndarray) -> Window:
     """The window that shows nearly everything: outliers beyond the last 0.05% may stick out."""
     sample = xy[:: -(-len(xy) // _SAMPLE)].astype(np.float64)
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    if not len(sample):
+        some = xy[np.isfinite(xy).all(axis=1)][:_SAMPLE].astype(np.float64)
+        sample = some if len(some) else np.array([[-1.0, -1.0], [1.0, 1.0]])
     shares = [0.0005, 0.9995] if len(xy) > DOTS else [0, 1]
     low, high = np.quantile(sample, shares, axis=0)
-    pad = np.maximum(0.06 * (high - low), 1e-3)
+    span, size = high - low, np.maximum(np.abs(low), np.abs(high))
+    pad = np.where(span > 0, np.maximum(0.06 * span, 1e-5 * size), 1e-3 + 1e-3 * size)
     low, high = low - pad, high + pad
     return Window(float(low[0]), float(high[0]), float(low[1]), float(high[1]))

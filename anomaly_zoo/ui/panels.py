@@ -13,7 +13,7 @@ class Header(anywidget.AnyWidget):
     """Title, status, counts and the export button; it carries the style sheet of the whole tool."""
 
     _esm = asset("make.js", "header.js")
-    _css = asset("explorer.css", "finder.css")
+    _css = asset("explorer.css", "finder.css", "map.css")
     subtitle = t.Unicode("").tag(sync=True)
     status = t.Unicode("").tag(sync=True)
     level = t.Enum(["ready", "busy", "error"], "busy").tag(sync=True)

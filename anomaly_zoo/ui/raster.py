@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from anomaly_zoo.ui.colours import NONE
+
 GROW = {0.2: 3, 2.0: 2, 8.0: 1}
 """Where fewer pixels in a hundred hold an object, each object grows by so many pixels."""
 BLOCK = 2**18
@@ -32,9 +34,10 @@ class Window:
 class Raster:
     """Where objects at xy (n, 2) fall on a picture of a window: all that colours do not change.
 
-    `rows` (m,) are the objects to look at, and None looks at all; those outside the window are left
-    out. Where points are sparse each is grown to a disc. Holds 4 bytes for each object looked at
-    and 8 with `rows`, besides the xy; a view is painted in new colours by `paint`.
+    `rows` (m,) are the objects to look at, and None looks at all; those outside the window or
+    without a position are left out. Where points are sparse each is grown to a disc. Holds 4 bytes
+    for each object looked at and 8 with `rows`, besides the xy; a view is painted in new colours by
+    `paint`.
 
     >>> raster = Raster(np.zeros((1, 2)), None, Window(-1, 1, -1, 1), 9, 9)
     >>> palette = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8)
@@ -59,7 +62,8 @@ class Raster:
             column = np.floor((x - window.x0) * (width / (window.x1 - window.x0)))
             row = np.floor((y - window.y0) * (height / (window.y1 - window.y0)))
             inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            self._pixel[part] = np.where(inside, row * width + column, self._outside)
+            with np.errstate(invalid="ignore"):
+                self._pixel[part] = np.where(inside, row * width + column, self._outside)
             self.shown += int(np.count_nonzero(inside))
 
     def visible(self) -> np.ndarray:
@@ -68,38 +72,82 @@ class Raster:
         return inside if self._rows is None else self._rows[inside]
 
     def paint(
-        self, values: np.ndarray | None, palette: np.ndarray, limits: tuple[float, float]
+        self,
+        values: np.ndarray | None,
+        palette: np.ndarray,
+        limits: tuple[float, float],
+        kinds: bool = False,
     ) -> np.ndarray:
         """An RGBA picture (height, width) uint32, first row at the bottom.
 
         `values` (n,) are coloured by `palette` (m, 3) uint8 between the two `limits`; without them
-        the colour is the number of objects.
+        the colour is the number of objects. Where values are `kinds`, 0 to m - 1, the most frequent
+        one is shown instead of the mean. Values that are NaN do not count; what has no other is
+        grey.
         """
         crowd = self._crowd
         if values is None:
             count = np.log1p(crowd.count)
             shade = count / max(count.max(initial=0), 1e-6)
+        elif kinds:
+            shade = self._commonest(values, len(palette)) / max(len(palette) - 1, 1)
         else:
             low, high = limits
-            mean = crowd.grow(self._totals(values)[crowd.filled]) / crowd.count
+            total, missing = self._totals(values)
+            known = crowd.count
+            if missing is not None:
+                known = known - crowd.grow(missing[crowd.filled])
+            mean = crowd.grow(total[crowd.filled]) / np.where(known > 0, known, np.nan)
             shade = (mean - low) / max(high - low, 1e-9)
         # One object is well visible, a crowd is solid.
-        colours = np.empty((2, len(palette), 4), dtype=np.uint8)
-        colours[..., :3] = palette
+        colours = np.empty((2, len(palette) + 1, 4), dtype=np.uint8)
+        colours[:, :-1, :3] = palette
+        colours[:, -1, :3] = NONE
         colours[..., 3] = [[205], [255]]
-        step = np.clip(shade * (len(palette) - 1) + 0.5, 0, len(palette) - 1).astype(np.intp)
-        step[crowd.solid] += len(palette)
+        step = np.clip(shade * (len(palette) - 1) + 0.5, 0, len(palette) - 1)
+        step = np.where(np.isnan(step), len(palette), step).astype(np.intp)
+        step[crowd.solid] += len(palette) + 1
         picture = np.zeros(self._outside, dtype=np.uint32)
         picture[crowd.drawn] = colours.view(np.uint32).ravel()[step]
         return picture.reshape(self.height, self.width)
 
-    def _totals(self, values: np.ndarray) -> np.ndarray:
-        """The sum of the values in each pixel, and in a last place of those outside."""
-        total = np.zeros(self._outside + 1)
+    def _totals(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The sum of the values in each pixel, and in a last place of those outside; how many there
+        are NaN, None if none is."""
+        total, missing = np.zeros(self._outside + 1), None
+        for part, mine in self._worth(values):
+            pixel = self._pixel[part].astype(np.intp)
+            gap = np.isnan(mine)
+            if gap.any():
+                missing = np.zeros(self._outside + 1) if missing is None else missing
+                np.add.at(missing, pixel[gap], 1.0)
+                mine = np.where(gap, 0, mine)
+            np.add.at(total, pixel, mine.astype(np.float64))
+        return total, missing
+
+    def _commonest(self, values: np.ndarray, m: int) -> np.ndarray:
+        """The most frequent of the values 0 to m - 1 in each drawn pixel, the first of equals; NaN
+        where there is none."""
+        crowd = self._crowd
+        place = np.full(self._outside + 1, len(crowd.filled), dtype=np.intp)
+        place[crowd.filled] = np.arange(len(crowd.filled))
+        count = np.zeros((len(crowd.filled) + 1) * m, dtype=np.int32)
+        for part, mine in self._worth(values):
+            known = ~np.isnan(mine)
+            kind = np.clip(mine[known], 0, m - 1).astype(np.intp)
+            np.add.at(count, place[self._pixel[part][known]] * m + kind, 1)
+        by_kind = count.reshape(-1, m)[:-1]
+        best, most = np.full(len(crowd.drawn), np.nan), np.zeros(len(crowd.drawn))
+        for kind in range(m):
+            many = crowd.grow(by_kind[:, kind])
+            best[many > most] = kind
+            most = np.maximum(most, many)
+        return best
+
+    def _worth(self, values: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Parts of the objects looked at, each with their values."""
         for part in blocks(len(self._pixel)):
-            mine = values[part] if self._rows is None else values[self._rows[part]]
-            np.add.at(total, self._pixel[part].astype(np.intp), mine.astype(np.float64))
-        return total
+            yield part, values[part] if self._rows is None else values[self._rows[part]]
 
     @cached_property
     def _crowd(self) -> _Crowd:

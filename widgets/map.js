@@ -1,0 +1,208 @@
+// The map: pointing at galaxies, going about by keys, the small map. Twin of MapPane in
+// anomaly_zoo/ui/map.py.
+
+const PACE = 50; // milliseconds between two questions to Python
+const STEP = 0.12; // of the view, for an arrow key
+const ZOOM = 1.4;
+const KEYS = ["+", "=", "-", "_", "Home", "l", "L"];
+const CROSS_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Enter"];
+const HELP =
+  "Galaxy map. Arrow keys move, plus and minus zoom, Home shows all, Enter opens the galaxy " +
+  "under the cross, L draws a lasso, Escape clears the selection.";
+
+// The map has one place for the focus, not another one inside it for Bokeh.
+function unfocus(node) {
+  if (node.classList?.contains("bk-events")) node.removeAttribute("tabindex");
+  for (const child of node.shadowRoot?.children ?? []) unfocus(child);
+  for (const child of node.children ?? []) unfocus(child);
+}
+
+function render({ model, el }) {
+  let plot = null;
+  el.tabIndex = 0;
+  el.setAttribute("role", "application");
+  el.setAttribute("aria-label", HELP);
+
+  // Pointing: the newest place is asked about, a few times a second.
+  let next = null;
+  let timer = 0;
+  let asked = 0;
+  let dragging = false;
+  function ask() {
+    timer = 0;
+    asked = Date.now();
+    if (String(model.get("pointer")) !== String(next)) put(model, "pointer", next);
+  }
+  // A place on the map, and on the screen from the pane's corner; none: nothing is pointed at.
+  function point(place, spot) {
+    el.dispatchEvent(new CustomEvent("az-point", { bubbles: true, detail: spot ?? null }));
+    next = place ?? [];
+    if (place) timer ||= setTimeout(ask, Math.max(0, PACE - (Date.now() - asked)));
+    else {
+      clearTimeout(timer);
+      ask();
+    }
+  }
+  const away = () => el.classList.contains("az-crossed") || point(null);
+  const down = (event) => {
+    dragging = true;
+    if (!event.target.closest?.(".az-small-map")) cross(false);
+    point(null);
+  };
+  const up = () => {
+    dragging = false;
+  };
+  el.addEventListener("pointerleave", away);
+  el.addEventListener("pointerdown", down, true);
+  el.addEventListener("wheel", away, { passive: true });
+  window.addEventListener("pointerup", up, true);
+  window.addEventListener("pointercancel", up, true);
+
+  // Going about
+  const ends = () => {
+    const { x_range: x, y_range: y } = plot;
+    return [x.start, x.end, y.start, y.end];
+  };
+  const home = () => {
+    const { x_range: x, y_range: y } = plot;
+    return [x.reset_start, x.reset_end, y.reset_start, y.reset_end];
+  };
+  let later = 0;
+  function go([x0, x1, y0, y1]) {
+    plot.x_range.setv({ start: x0, end: x1 });
+    plot.y_range.setv({ start: y0, end: y1 });
+    later ||= setTimeout(() => {
+      later = 0;
+      put(model, "view", ends());
+    }, PACE);
+  }
+  function zoom(by) {
+    const [x0, x1, y0, y1] = ends();
+    const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
+    const least = 1 / Math.min((x1 - x0) / plot.x_range.min_interval, (y1 - y0) / plot.y_range.min_interval);
+    const by_ = Math.max(by, least);
+    const [dx, dy] = [((x1 - x0) / 2) * by_, ((y1 - y0) / 2) * by_];
+    go([x - dx, x + dx, y - dy, y + dy]);
+  }
+  function pan(right, up) {
+    const [x0, x1, y0, y1] = ends();
+    const [dx, dy] = [STEP * right * (x1 - x0), STEP * up * (y1 - y0)];
+    go([x0 + dx, x1 + dx, y0 + dy, y1 + dy]);
+  }
+  const small = new SmallMap(model, el, (shareX, shareY) => {
+    if (!plot) return;
+    const [x0, x1, y0, y1] = ends();
+    const [left, right, bottom, top] = home();
+    const [dx, dy] = [(x1 - x0) / 2, (y1 - y0) / 2];
+    const [x, y] = [left + shareX * (right - left), bottom + shareY * (top - bottom)];
+    go([x - dx, x + dx, y - dy, y + dy]);
+  });
+  let frame = 0;
+  const moved = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      const [x0, x1, y0, y1] = ends();
+      const [left, right, bottom, top] = home();
+      const [width, height] = [right - left, top - bottom];
+      small.show([
+        (x0 - left) / width,
+        (x1 - left) / width,
+        (y0 - bottom) / height,
+        (y1 - bottom) / height,
+      ]);
+      if (el.classList.contains("az-crossed")) aim();
+    });
+  };
+
+  // The cross: where the keys point, the middle of the view.
+  const mark = make("span", "az-cross");
+  mark.setAttribute("aria-hidden", "true");
+  el.append(mark);
+  function cross(on) {
+    el.classList.toggle("az-crossed", on);
+    offer();
+    if (on && plot) aim();
+  }
+  function aim() {
+    const [x0, x1, y0, y1] = ends();
+    point([(x0 + x1) / 2, (y0 + y1) / 2], [mark.offsetLeft, mark.offsetTop]);
+  }
+  // The keys that the viewer leaves to the map; the arrows only with the cross.
+  function offer() {
+    const keys = [...KEYS];
+    if (el.classList.contains("az-crossed")) keys.push(...CROSS_KEYS);
+    if (model.get("picked") || lassoing()) keys.push("Escape");
+    el.dataset.keys = keys.join(" ");
+  }
+  const tool = (type) => plot?.toolbar.tools.find((known) => known.type === type);
+  const lassoing = () => Boolean(tool("LassoSelectTool")?.active);
+  function lasso(on) {
+    tool(on ? "LassoSelectTool" : "PanTool").active = true;
+    offer();
+  }
+  function press(key) {
+    if (!plot) return;
+    if (key === "ArrowLeft") pan(-1, 0);
+    else if (key === "ArrowRight") pan(1, 0);
+    else if (key === "ArrowUp") pan(0, 1);
+    else if (key === "ArrowDown") pan(0, -1);
+    else if (key === "+" || key === "=") zoom(1 / ZOOM);
+    else if (key === "-" || key === "_") zoom(ZOOM);
+    else if (key === "Home") go(home());
+    else if (key === "Enter") tell(model, { kind: "open" });
+    else if (key === "l" || key === "L") lasso(!lassoing());
+    else if (key === "Escape" && lassoing()) lasso(false);
+    else if (key === "Escape") tell(model, { kind: "clear" });
+  }
+  const onKey = ({ detail }) => press(detail);
+  // The viewer does not take keys with Shift, and some keyboards have the plus there.
+  const onShift = (event) => {
+    if (!event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!el.contains(document.activeElement) || !["+", "_", "L"].includes(event.key)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    press(event.key);
+  };
+  const onFocus = () => cross(el.matches(":focus-visible"));
+  const onBlur = () => {
+    if (!el.classList.contains("az-crossed")) return;
+    cross(false);
+    point(null);
+  };
+  el.addEventListener("az-key", onKey);
+  el.addEventListener("focus", onFocus);
+  el.addEventListener("blur", onBlur);
+  window.addEventListener("keydown", onShift, true);
+  model.on("change:picked", offer);
+  offer();
+
+  const close = bokehPane({
+    model,
+    el,
+    ready: (root, doc) => {
+      plot = root;
+      plot.on_event("mousemove", ({ x, y, sx, sy }) => {
+        if (dragging) return;
+        if (el.classList.contains("az-crossed")) cross(false);
+        point([x, y], [sx, sy]);
+      });
+      doc.on_change(moved);
+      moved();
+      unfocus(el);
+      if (el.matches(":focus-visible")) cross(true);
+    },
+  });
+  return () => {
+    close();
+    small.close();
+    clearTimeout(timer);
+    clearTimeout(later);
+    cancelAnimationFrame(frame);
+    window.removeEventListener("pointerup", up, true);
+    window.removeEventListener("pointercancel", up, true);
+    window.removeEventListener("keydown", onShift, true);
+    model.off("change:picked", offer);
+  };
+}
+
+export default { render };
