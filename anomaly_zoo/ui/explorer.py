@@ -28,9 +28,10 @@ from anomaly_zoo.session import Session, State
 from anomaly_zoo.start import POOL
 from anomaly_zoo.sweep import BLOCK, everywhere
 from anomaly_zoo.tables import replacing
+from anomaly_zoo.ui.colours import Colouring, by_density, by_interest, by_uncertainty
 from anomaly_zoo.ui.finder import Finder
 from anomaly_zoo.ui.gallery import Gallery
-from anomaly_zoo.ui.map import Colouring, GalaxyMap
+from anomaly_zoo.ui.map import GalaxyMap
 from anomaly_zoo.ui.panels import Curve, Header, Outlook
 from anomaly_zoo.ui.pictures import PictureDesk, Pictures
 from anomaly_zoo.ui.viewer import Viewer
@@ -112,11 +113,13 @@ class Explorer:
         self.header = Header(subtitle=" · ".join(part for part in (title, count) if part))
         self.finder = Finder(total=len(session.representation))
         self.viewer = Viewer(log_uid=f"{session.log.uid}:{session.rater}")
-        self.map = GalaxyMap(pca_map(session.space), self._tapped, self._soon)
+        self.map = GalaxyMap(
+            pca_map(session.space), self._tapped, self._soon, on_hover=self._hovered
+        )
         self.gallery = Gallery()
         self.curve = Curve()
         self.outlook = Outlook()
-        panel = ipywidgets.VBox([self.map.bar, self.map.pane])
+        panel = ipywidgets.VBox([self.map.bar, self.map.tip, self.map.pane])
         panel.add_class("az-map")
         views = [
             self.header,
@@ -131,12 +134,13 @@ class Explorer:
         grid.add_class("az-grid")
         self.root = ipywidgets.Box([grid])
         self.root.add_class("az-root")
-        self._widgets = [self.root, grid, *views, self.map.bar, self.map.pane]
+        self._widgets = [self.root, grid, *views, *panel.children]
 
         for view, answer in (
             (self.viewer, self._from_viewer),
             (self.gallery, self._from_gallery),
             (self.header, self._from_header),
+            (self.map.tip, self._from_tip),
         ):
             view.on_msg(lambda _, content, __, answer=answer: self._soon(answer, content))
         self.viewer.observe(lambda change: self._soon(self._looked, change["new"]), "shown")
@@ -343,14 +347,13 @@ class Explorer:
         return highest(state.posterior.mean, SHOWN, unrated), "by the present model, not yet rated"
 
     def _colouring(self, state: State) -> Colouring:
-        posterior, name = state.posterior, self.map.bar.colour
-        if name == "interest":
-            high = float(np.clip(np.quantile(_some(posterior.mean), 0.999), 1.0, 5.0))
-            return Colouring(name, posterior.mean, 0.0, high)
-        if name == "uncertainty":
-            low, high = np.quantile(_some(posterior.std), [0.001, 0.999])
-            return Colouring(name, posterior.std, float(low), max(float(high), float(low) + 0.1))
-        return Colouring(name, None, 0.0, 1.0)
+        match self.map.bar.colour:
+            case "interest":
+                return by_interest(state.posterior)
+            case "uncertainty":
+                return by_uncertainty(state.posterior)
+            case _:
+                return by_density()
 
     def lead(self, state: State, queue: list[dict[str, Any]]) -> None:
         """Show what a State chose, before everything else; runs on the desk."""
@@ -479,6 +482,16 @@ class Explorer:
     def _tapped(self, row: int) -> None:
         self._look(row, "chosen on the map")
 
+    def _hovered(self, row: int | None) -> None:
+        item = None
+        if row is not None and self._drawn is not None:
+            [item] = self._items([row], [""], self._drawn)
+        self.map.tip.show(item)
+
+    def _from_tip(self, content: dict[str, Any]) -> None:
+        if content.get("kind") == "need":
+            self._pictures.serve(self.map.tip, content)
+
     def _look(self, row: int, reason: str) -> None:
         if self._drawn is not None:
             [item] = self._items([row], [reason], self._drawn)
@@ -558,11 +571,6 @@ def _ranks(rows: Sequence[int], state: State) -> list[int]:
 
     before = sum(everywhere(lambda first: above(means[first : first + BLOCK]), len(means)))
     return (before - above(means[state.hidden]) + 1).tolist()
-
-
-def _some(values: np.ndarray) -> np.ndarray:
-    """An even sample of at most 100,000: quantiles for colours need no more."""
-    return values[:: 1 + len(values) // 100_000]
 
 
 def _read_map(file: Path, n: int) -> np.ndarray | None:
