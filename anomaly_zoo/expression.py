@@ -75,7 +75,7 @@ class Number(Value):
         whole = isinstance(value, Integral) and abs(int(value)) < 2**64
         value = int(value) if whole else _float(value)
         if not math.isfinite(value):
-            raise ValueError(f"a number is finite, got {self.value!r}")
+            raise ValueError("a number is finite, and so below 1.8e308")
         object.__setattr__(self, "value", value)
 
     def __str__(self) -> str:

@@ -408,7 +408,7 @@ def _with_one(left: Column, sign: str, value: Any) -> np.ndarray:
     if left.kind == "text":
         return _in_arrow(sign, left.values, value)
     if left.kind == "date":
-        return _SIGNS[sign](left.values, value).to_numpy()
+        return np.array(_SIGNS[sign](left.values, value))
     with np.errstate(all="ignore"):
         mask = _SIGNS[sign](left.values, value)
     return _with_missing(mask, sign, left.missing)

@@ -74,7 +74,7 @@ _TOKEN = re.compile(
 )
 _SPACE = re.compile(r"[ \t\r\n]*")
 _HALF = re.compile("[\ud800-\udfff]")
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"} | {s: s for s in "\\\"'/"}
 _HINTS = {
@@ -116,7 +116,9 @@ tagged, within, votes and date
     if len(text) > LONGEST:
         raise ValueError(f"a search has at most {LONGEST:,} characters, got {len(text):,}")
     if wrong := _FORBIDDEN.search(text):
-        raise ValueError(f"a search is plain text, got {wrong[0]!r} at character {wrong.start()}")
+        raise ValueError(
+            f"a search is plain text, got {wrong[0]!r} at character {wrong.start() + 1}"
+        )
     if not text.strip():
         raise ValueError("expected a search, such as 'redshift < 0.1', got no words")
     return _Parser(text).whole()
@@ -181,20 +183,21 @@ class _Parser:
 
     def _want(self, word: str) -> None:
         if not self._took(word):
-            self._fail(f"expected {word}")
+            self._fail(otherwise=f"expected {word}")
 
-    def _fail(self, why: str = "", at: int | None = None) -> NoReturn:
+    def _fail(self, why: str = "", at: int | None = None, otherwise: str = "") -> NoReturn:
+        """Raise the error of a place, which is the next token where no other is given."""
         at = self.next.start if at is None else at
         rest = self.text[at:]
-        hint = next((_HINTS[sign] for sign in _HINTS if rest.startswith(sign)), "")
-        if rest[:1].isdigit():
-            hint = "a name that begins with a digit stands in backticks, an id in quotes"
         if not rest.strip():
             raise ValueError(f"cannot read {_short(self.text)!r}: it ends where more is expected")
-        before = "…" if at else ""
+        if not why:
+            why = next((_HINTS[sign] for sign in _HINTS if rest.startswith(sign)), otherwise)
+            if self.next.kind == "unknown" and rest[0].isdigit():
+                why = "a name that begins with a digit stands in backticks, an id in quotes"
         raise ValueError(
-            f"cannot read {before + _short(rest)!r}, at character {at + 1}: "
-            f"{hint or why or 'it is not expected here'}"
+            f"cannot read {('…' if at else '') + _short(rest)!r}, at character {at + 1}: "
+            f"{why or 'it is not expected here'}"
         )
 
     # Rules
