@@ -1,4 +1,4 @@
-"""The language of searches: text -> a tree (`parse`) -> the objects that match (`evaluate`).
+"""The language of searches: text -> a tree, which `anomaly_zoo.matching` asks of the objects.
 
     redshift < 0.1 AND near #ring AND interest > 3
 
@@ -58,9 +58,8 @@ from anomaly_zoo.expression import (
     check_conditions,
     moment,
 )
-from anomaly_zoo.matching import Context, Matched, evaluate
 
-__all__ = ["Context", "Matched", "evaluate", "parse"]
+__all__ = ["parse"]
 
 _TOKEN = re.compile(
     r"""(?P<number>(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?(?![\w.]))

@@ -15,7 +15,8 @@ from searched import Table
 
 from anomaly_zoo.cuts import BINS, MISSING, codes, describe, histogram, words
 from anomaly_zoo.expression import Votes
-from anomaly_zoo.query import evaluate, parse
+from anomaly_zoo.matching import evaluate
+from anomaly_zoo.query import parse
 
 RNG = np.random.default_rng(0)
 DAYS = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(1000), "D"))
@@ -115,7 +116,7 @@ NONE: dict[str, tuple[Any, str]] = {
     "all inf": (np.full(3, np.inf), "no finite values"),
     "all None": (pd.Series([None, None], dtype=object), "no values"),
     "all NA": (pd.array([None, None], dtype="Int64"), "no values"),
-    "no texts": (pd.Series([None, None], dtype="str"), "no values"),
+    "no texts": (pd.Series([None, None], dtype="string"), "no values"),
     "no flags": (pd.array([None], dtype="boolean"), "no values"),
     "no dates": (pd.Series([pd.NaT, pd.NaT]), "no values"),
     "no rows": (np.zeros(0), "no values"),

@@ -38,7 +38,8 @@ from anomaly_zoo.expression import (
     Within,
     walk,
 )
-from anomaly_zoo.query import evaluate, parse
+from anomaly_zoo.matching import evaluate
+from anomaly_zoo.query import parse
 
 
 def rows(words: str | Node, table: Table) -> list[int]:

@@ -8,7 +8,8 @@ from searched import Table
 
 from anomaly_zoo.expression import Alike, Given, Near, Node
 from anomaly_zoo.ids import Ids
-from anomaly_zoo.query import evaluate, parse
+from anomaly_zoo.matching import evaluate
+from anomaly_zoo.query import parse
 from anomaly_zoo.selection import Selection
 
 IDS = Ids.of([f"J{i}" for i in range(10)])
