@@ -21,7 +21,8 @@ from anomaly_zoo.interest import weigh
 from anomaly_zoo.progress import AUDIT
 from anomaly_zoo.projection import pca_map
 from anomaly_zoo.ratings import read_events
-from anomaly_zoo.ui.explorer import Explorer, _ranks
+from anomaly_zoo.ui.explorer import Explorer
+from anomaly_zoo.ui.items import _ranks
 
 N = 400
 
@@ -64,7 +65,7 @@ def test_it_opens_with_a_queue_and_a_map(tool: Explorer) -> None:
     assert [item["id"] for item in tool.viewer.queue] == tool.session.next(24)
     assert tool.viewer.queue[0]["reason"] == "a first look around"
     assert tool.header.subtitle == "Field · 400 galaxies"
-    assert tool.map.bar.low == "0.0"
+    assert tool.map.bar.low == "0"
     until(lambda: len(tool.map._sources["dots"].data["x"]) == N)
     assert "application/vnd.jupyter.widget-view+json" in tool._repr_mimebundle_()
 

@@ -56,7 +56,8 @@ UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("bokeh_pane", "raster", "layouts", "mapbar", "tip"),
     ("cells",),
     ("mosaic", "painting"),
-    ("map", "viewer", "gallery", "panels", "finder", "items"),
+    ("map", "viewer", "gallery", "panels", "finder", "items", "asking", "dyes"),
+    ("arrangement",),
     ("explorer",),
     ("",),
 )

@@ -8,7 +8,8 @@ const HELP = [
   "within(10.5, -3.2, 30)   ra, dec, arcsec",
 ].join("\n");
 const WORDS = ["AND", "OR", "NOT", "near", "tagged", "rated", "unrated", "within("];
-const STEPS = 1000;
+const LARGEST = 64 * 2 ** 20;
+const STEPS = 500; // of a slider
 
 const number = (value) => Number(value).toLocaleString("en", { maximumSignificantDigits: 4 });
 
@@ -58,7 +59,12 @@ function render({ model, el }) {
   const cuts = button("Cuts ▾", "Cut on columns and votes with sliders");
   const kept = button("", "Show all galaxies again");
   kept.className = "az-chip az-kept";
-  line.append(box, count, show, limit, cuts, kept);
+  const image = button("Image…", "Find the galaxies most like a picture of your own");
+  const file = make("input");
+  file.type = "file";
+  file.accept = "image/*,.fits,.fit,.fits.gz";
+  file.hidden = true;
+  line.append(box, count, show, limit, cuts, image, file, kept);
   const drawer = make("div", "az-drawer");
   const picker = make("select", "az-plain");
   picker.setAttribute("aria-label", "column to cut on");
@@ -171,10 +177,19 @@ function render({ model, el }) {
     const lifted = words === model.get("limit");
     tell(model, { kind: "limit", words: lifted ? "" : words });
   };
+  image.onclick = () => file.click();
+  file.onchange = async () => {
+    const [given] = file.files;
+    file.value = "";
+    if (!given) return;
+    if (given.size > LARGEST) return say({ trouble: "a picture has at most 64 MB" });
+    tell(model, { kind: "image", name: given.name }, [await given.arrayBuffer()]);
+  };
   kept.onclick = () => tell(model, { kind: "limit", words: "" });
 
   // Cuts: each writes its own part of the words
   const cutting = [];
+  const GROUPS = { votes: "Votes: share of an answer", columns: "Columns", model: "The model says" };
   function fillPicker() {
     const groups = new Map();
     for (const { name, group } of model.get("names")) {
@@ -186,7 +201,7 @@ function render({ model, el }) {
     picker.replaceChildren(first);
     for (const [group, names] of groups) {
       const node = make("optgroup");
-      node.label = group;
+      node.label = GROUPS[group];
       for (const name of names) {
         const option = make("option", "", name);
         option.value = JSON.stringify([group, name]);
@@ -238,15 +253,15 @@ function render({ model, el }) {
       };
       cut.node.append(answers);
     }
-    if (about.form === "choice") choices(cut, about);
-    else range(cut, about);
+    if (about.form === "range") range(cut, about);
+    else choices(cut, about);
   }
 
   // Words of a cut come from Python, which knows how they are written.
   async function said(cut, content, done) {
     const mine = (cut.turn = (cut.turn ?? 0) + 1);
     const reply = await ask("say", { name: cut.name, group: cut.group, ...content });
-    if (mine !== cut.turn || !cutting.includes(cut)) return;
+    if (mine !== cut.turn || !cutting.includes(cut) || reply.trouble) return;
     const words = replaced(field.value, cut.said, reply.words);
     cut.said = reply.words;
     write(words);
@@ -291,7 +306,8 @@ function render({ model, el }) {
     ends.append(least, most);
     cut.node.append(sliders, ends);
     const at = (step) => low + (span * step) / STEPS;
-    const text = (value) => (about.date ? new Date(value).toISOString().slice(0, 10) : number(value));
+    const day = (seconds) => new Date(1000 * seconds).toISOString().slice(0, 10);
+    const text = (value) => (about.date ? day(value) : number(value));
     const paint = () => {
       const [a, b] = [Number(from.value), Number(to.value)];
       least.textContent = a === 0 && about.below ? `≤ ${text(low)}` : text(at(a));
@@ -308,8 +324,8 @@ function render({ model, el }) {
       }
       paint();
       const [a, b] = [Number(from.value), Number(to.value)];
-      const ends = { low: a ? at(a) : null, high: b < STEPS ? at(b) : null };
-      said(cut, { ...ends, answer: about.answer ?? null, step: span / STEPS }, done);
+      const chosen = [a ? at(a) : null, b < STEPS ? at(b) : null];
+      said(cut, { chosen, answer: about.answer }, done);
     };
     for (const node of [from, to]) {
       node.oninput = () => move(false);
@@ -328,8 +344,8 @@ function render({ model, el }) {
       text.title = value;
       label.append(box, text, make("i", "az-dim", count.toLocaleString("en")));
       box.onchange = () => {
-        const picked = boxes.flatMap((node, i) => (node.checked ? [i] : []));
-        said(cut, { picked }, true);
+        const all = about.choices.map(({ value }) => value);
+        said(cut, { chosen: all.filter((_, i) => boxes[i].checked) }, true);
       };
       list.append(label);
       return box;
@@ -339,6 +355,7 @@ function render({ model, el }) {
 
   // What Python says
   const settle = () => {
+    image.hidden = !model.get("images");
     const active = model.get("limit");
     const words = field.value.trim();
     limit.disabled = !words && !active;
@@ -362,6 +379,7 @@ function render({ model, el }) {
     settle();
   };
   const onMessage = (message) => {
+    if (message.kind === "trouble") return say(message);
     waiting.get(message.n)?.(message);
     waiting.delete(message.n);
   };

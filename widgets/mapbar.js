@@ -19,7 +19,8 @@ function render({ model, el }) {
     const fill = () => {
       const groups = new Map([["", select]]);
       select.replaceChildren();
-      for (const { value, text, group = "" } of model.get(list)) {
+      for (const entry of model.get(list)) {
+        const { value, text, group = "" } = entry.text ? entry : { value: entry, text: entry };
         if (!groups.has(group)) {
           const own = make("optgroup");
           own.label = group;
@@ -45,11 +46,14 @@ function render({ model, el }) {
   };
   const [colour, closeColour] = choice("colour", "colour", "colours");
   const [layout, closeLayout] = choice("arrangement", "layout", "layouts");
-  bar.append(make("b", "", "Galaxy map"), colour, layout, about, scale);
+  const [x, closeX] = choice("x", "x", "axes");
+  const [y, closeY] = choice("y", "y", "axes");
+  bar.append(make("b", "", "Galaxy map"), colour, layout, x, y, about, scale);
   el.append(bar, legend);
 
   const paint = () => {
     const [words, colours, note] = [model.get("words"), model.get("ramp"), model.get("note")];
+    x.hidden = y.hidden = model.get("arrangement") !== "columns";
     about.textContent = model.get("about");
     about.title = about.textContent;
     low.textContent = model.get("low");
@@ -75,6 +79,8 @@ function render({ model, el }) {
     model.off("change", paint);
     closeColour();
     closeLayout();
+    closeX();
+    closeY();
   };
 }
 

@@ -404,6 +404,13 @@ function render({ model, el }) {
     show(item);
   };
   const onMessage = (message) => {
+    if (message.kind === "first") {
+      const [first] = model.get("queue");
+      resume = null;
+      back = 0;
+      if (first) show(first);
+      return;
+    }
     const sent = local.find((entry) => entry.token === message.token);
     if (!sent) return;
     if (message.kind === "saved") {

@@ -6,9 +6,9 @@ import contextlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,24 @@ import ipywidgets
 import numpy as np
 
 from anomaly_zoo.acquisition import expected_improvement
-from anomaly_zoo.cache import cache_folder
+from anomaly_zoo.expression import Given, Near, Not, Rated
 from anomaly_zoo.highest import highest
 from anomaly_zoo.interest import InterestModel
 from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
-from anomaly_zoo.projection import pca_map, umap_map_apart
-from anomaly_zoo.ratings import Event, Opinions, live
+from anomaly_zoo.projection import pca_map
+from anomaly_zoo.ratings import WORDS, Opinions, live
+from anomaly_zoo.selection import Selection
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.start import POOL
-from anomaly_zoo.sweep import BLOCK, everywhere
-from anomaly_zoo.tables import replacing
-from anomaly_zoo.ui.colours import Colouring, by_density, by_interest, by_uncertainty
+from anomaly_zoo.ui.arrangement import Arrangement
+from anomaly_zoo.ui.asking import Asking
+from anomaly_zoo.ui.colours import Colouring
+from anomaly_zoo.ui.dyes import Dyes
 from anomaly_zoo.ui.finder import Finder
 from anomaly_zoo.ui.gallery import Gallery
+from anomaly_zoo.ui.items import Items, tags_of
 from anomaly_zoo.ui.map import GalaxyMap
 from anomaly_zoo.ui.panels import Curve, Header, Outlook
 from anomaly_zoo.ui.pictures import PictureDesk, Pictures
@@ -39,7 +42,11 @@ from anomaly_zoo.ui.viewer import Viewer
 AHEAD = 24
 """Galaxies chosen in advance, so that fast fingers never wait."""
 SHOWN = 24
-"""Galaxies in a row of the gallery."""
+"""Galaxies in the gallery at first."""
+MORE, MOST = 48, 480
+"""So many more at the end of its row, and no more than that."""
+TOGETHER = 100
+"""Galaxies that are rated at once at most."""
 MARKED = 8
 """Neighbours ringed on the map."""
 PATIENCE = 1.0
@@ -47,16 +54,22 @@ PATIENCE = 1.0
 BEHIND = 60
 """How far back the arrow keys reach."""
 FORMATS = ("csv", "parquet", "ecsv", "fits", "vot")
+SAVED = (*FORMATS, "png", "pdf", "reg")
+AT_ONCE = 1000
+"""How many of the best are saved as a selection."""
 
 _open: dict[tuple[str, str], Explorer] = {}
 """The tool on the screen for a ratings file and a rater: one at a time."""
 
 
-def explore(session: Session) -> Explorer:
+def explore(session: Session, coordinates: Mapping[str, np.ndarray] | None = None) -> Explorer:
     """Show the notebook tool for a session: put it last in a cell.
 
     Keys 0 to 5 rate, S skips, X flags an artefact, Z takes the last one back, the arrow keys look
-    back. Calling it again for the same session closes the tool that was open before.
+    back; T gives a tag, M shows more like this, / finds galaxies in words. `coordinates` are (n, 2)
+    arrays by name, in the order of the representation, by which the map can be laid out beside
+    those it knows. `select` of what is returned shows a Selection. Calling it again for the same
+    session closes the tool that was open before.
     """
     if not isinstance(session, Session):
         raise TypeError(
@@ -66,8 +79,19 @@ def explore(session: Session) -> Explorer:
     key = (session.log.uid, session.rater)
     if key in _open:
         _open[key].give_way()
-    _open[key] = Explorer(session)
+    _open[key] = Explorer(session, coordinates)
     return _open[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Hung:
+    """What the gallery shows, and what it was asked for."""
+
+    tab: str
+    depth: int
+    selection: Selection | None
+    items: list[dict[str, Any]]
+    about: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +99,8 @@ class Frame:
     """What the views show of one State beside the queue, prepared away from the desk."""
 
     state: State
-    gallery: list[dict[str, Any]]
-    about: str
-    near: np.ndarray
+    hung: Hung
+    near: Selection | None
     colouring: Colouring
     rate_expected: float
     progress: Progress
@@ -94,7 +117,9 @@ class Explorer:
     the same: it then comes from those that were best before, judged by all ratings.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self, session: Session, coordinates: Mapping[str, np.ndarray] | None = None
+    ) -> None:
         self.session = session
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-desk")
         self._drawn: State | None = None
@@ -107,15 +132,34 @@ class Explorer:
         catalog = session.catalog
         self._pictures = PictureDesk(Pictures(catalog))
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-export")
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-search")
+        self._items = Items(session)
+        self._asking, self._dyes = Asking(session), Dyes(session)
+        self._asked = 0  # the last question of how many match
+        self._selection: Selection | None = None
+        self._near: Selection | None = None
+        self._sent: list[int] = []  # rows that were asked for out of turn
+        self._depth = SHOWN
+        self._within: np.ndarray | None = None  # what the map is limited to
 
         title = (catalog.name if catalog else "") or session.representation.name
         count = f"{len(session.representation):,} galaxies"
         self.header = Header(subtitle=" · ".join(part for part in (title, count) if part))
-        self.finder = Finder(total=len(session.representation))
+        self.finder = Finder(
+            total=len(session.representation),
+            names=self._asking.names,
+            images=session.encoder is not None,
+        )
         self.viewer = Viewer(log_uid=f"{session.log.uid}:{session.rater}")
         self.map = GalaxyMap(
-            pca_map(session.space), self._tapped, self._soon, on_hover=self._hovered
+            pca_map(session.space),
+            self._tapped,
+            self._soon,
+            on_hover=self._hovered,
+            on_select=self._enclosed,
+            on_place=self._wandered,
         )
+        self.map.bar.colours = self._dyes.choices
         self.gallery = Gallery()
         self.curve = Curve()
         self.outlook = Outlook()
@@ -135,6 +179,7 @@ class Explorer:
         self.root = ipywidgets.Box([grid])
         self.root.add_class("az-root")
         self._widgets = [self.root, grid, *views, *panel.children]
+        self._arrangement = Arrangement(session, coordinates, self.map, self._soon)
 
         for view, answer in (
             (self.viewer, self._from_viewer),
@@ -143,14 +188,13 @@ class Explorer:
             (self.map.tip, self._from_tip),
         ):
             view.on_msg(lambda _, content, __, answer=answer: self._soon(answer, content))
+        self.finder.on_msg(lambda _, content, data: self._soon(self._from_finder, content, data))
         self.viewer.observe(lambda change: self._soon(self._looked, change["new"]), "shown")
-        self.gallery.observe(lambda _: self._update(), "tab")
-        self.map.bar.observe(lambda _: self._update(), "colour")
+        self.gallery.observe(lambda _: self._soon(self._turned), "tab")
+        self.map.bar.observe(lambda _: self._soon(self._dyed), "colour")
         self._unsubscribe = session.subscribe(lambda: self._soon(self._acted))
         self._acted()
-        self.map.bar.about = "PCA, UMAP is on its way…"
-        for name, work in (("model", self._work), ("umap", self._project)):
-            threading.Thread(target=work, name=f"anomaly_zoo-{name}", daemon=True).start()
+        threading.Thread(target=self._work, name="anomaly_zoo-model", daemon=True).start()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.root._repr_mimebundle_(**options)
@@ -188,9 +232,11 @@ class Explorer:
             del _open[key]
         self._unsubscribe()
         self._pictures.close()
+        self._arrangement.close()
         self.map.close()
         self._desk.shutdown(wait=False)  # what was sent is still written
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._aside):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     # Threads
 
@@ -205,6 +251,28 @@ class Explorer:
 
         with contextlib.suppress(RuntimeError):  # the tool was closed meanwhile
             self._desk.submit(call)
+
+    def _search(self, function: Callable[..., None], *args: Any) -> None:
+        """Have what may take a while done beside, by the last State; what cannot be found is said
+        in the finder."""
+
+        def attempt() -> None:
+            state = self.session.latest
+            if state is None:
+                self._soon(self._say, "wait for the model, then ask again")
+                return
+            try:
+                function(*args, state)
+            except (ValueError, TypeError, OSError) as error:
+                self._soon(self._say, str(error))
+            except Exception as error:
+                self._soon(self._report, "tool", f"{type(error).__name__}: {error}")
+
+        with contextlib.suppress(RuntimeError):  # the tool was closed meanwhile
+            self._aside.submit(attempt)
+
+    def _say(self, trouble: str) -> None:
+        self.finder.send({"kind": "trouble", "trouble": trouble})
 
     def _work(self) -> None:
         while True:
@@ -261,22 +329,31 @@ class Explorer:
         self.header.n_found = sum(score >= INTERESTING for score in scores)
         self.curve.found = np.cumsum(np.array(scores, dtype=float) >= INTERESTING).tolist()
         mine = live(self.session.log.events, self.session.rater)
-        self.viewer.history = [self._act(event) for event in mine[-BEHIND:]]
+        looks = [event for event in mine if event.kind not in WORDS]
+        self.viewer.history = [self._items.act(event) for event in looks[-BEHIND:]]
+        self.viewer.tags = tags_of(self.session.opinions)
+        self.finder.tags = list(self.session.opinions.tags)
         self._report("tool")
+        if self.session.opinions.limit != self.finder.limit:
+            self._search(self._narrow)
         self._update()
 
-    def _act(self, event: Event) -> dict[str, Any]:
-        return {
-            "id": event.id_str,
-            "position": self._position(event.id_str),
-            "interest": event.interest,
-            "std": event.interest_std,
-            "rank": None,
-            "reason": event.reason,
-            "act": event.kind,
-            "token": event.token,
-            "score": event.score,
-        }
+    def _narrow(self, state: State) -> None:
+        """Show at once what a new limit leaves; the model follows."""
+        state = self.session.abreast(state)
+        self._lead(state)
+        self._soon(self._bound, state)
+        self._fill(state)
+
+    def _bound(self, state: State) -> None:
+        """Keep the map to the limit of a State."""
+        n = len(state.open) if state.within is None else int(np.count_nonzero(state.within))
+        with self.finder.hold_sync():
+            self.finder.limit, self.finder.within = state.limit, n
+        self._report("limit", state.limit_trouble and f"no limit: {state.limit_trouble}")
+        if state.within is not self._within:
+            self._within = state.within
+            self.map.limit(state.within)
 
     def _lead(self, state: State) -> None:
         """Choose what to look at next by all that was rated, unless that is shown already."""
@@ -286,8 +363,14 @@ class Explorer:
         if state.n_events != n_events:
             state = self.session.abreast(state)
         picks = self.session.picks(AHEAD, state)
-        rows = [self._row(pick.id_str) for pick in picks]
-        queue = self._items(rows, [pick.reason for pick in picks], state)
+        seen = set(state.seen.tolist())
+        self._sent = [row for row in self._sent if row not in seen]
+        sent = self._sent[:AHEAD]
+        others = [(self._row(pick.id_str), pick.reason) for pick in picks]
+        others = [(row, reason) for row, reason in others if row not in sent]
+        rows = sent + [row for row, _ in others]
+        reasons = ["from your selection"] * len(sent) + [reason for _, reason in others]
+        queue = self._items.of(rows, reasons, state)
         self._soon(self.lead, state, queue)
         self._led = state
 
@@ -306,8 +389,7 @@ class Explorer:
         gain = expected_improvement(belief, best_f=bar)
         return [
             {
-                "id": str(known.ids[rows[place]]),
-                "position": self._position(str(known.ids[rows[place]])),
+                **self._items.place(str(known.ids[rows[place]])),
                 "interest": float(belief.mean[place]),
                 "std": float(belief.std[place]),
                 "rank": None,
@@ -320,40 +402,82 @@ class Explorer:
     def _prepare(self, state: State) -> Frame:
         """Everything slow about showing a State; runs on the worker thread."""
         shown = self.viewer.shown
-        near = np.array([], dtype=int)
-        if shown:
-            space, row = self.session.space, self._row(shown)
+        near = self._near
+        if shown and (near is None or near.tree != Near((shown,), SHOWN)):
+            row, space = self._row(shown), self.session.space
             [query] = space.take(np.array([row]))
-            near = nearest(space, query, min(SHOWN + 1, len(space))).rows
-            near = near[near != row][:SHOWN]
-        rows, about = self._gallery_rows(state, shown, near)
-        gallery = self._items(rows.tolist(), ["chosen in the gallery"] * len(rows), state)
+            found = nearest(space, query, min(SHOWN + 1, len(space)))
+            others = found.rows != row
+            tree, ids = Near((shown,), SHOWN), self.session.representation.ids
+            rows, distances = found.rows[others][:SHOWN], found.distances[others][:SHOWN]
+            near = Selection(tree, rows, distances, ids, self.session.where)
+        self._near = near if shown else None
         last = self._frame
         if last is not None and last.state is state:
             expected, progress = last.rate_expected, last.progress
         else:
             expected = float(state.p_interesting.mean())
             progress = self.session.progress(state)
-        return Frame(state, gallery, about, near, self._colouring(state), expected, progress)
+        hung = self._hung(state)
+        return Frame(state, hung, self._near, self._colouring(state), expected, progress)
 
-    def _gallery_rows(self, state: State, shown: str, near: np.ndarray) -> tuple[np.ndarray, str]:
-        if self.gallery.tab == "near":
-            return near, f"closest to {shown}" if shown else "no galaxy on the screen"
-        if self.gallery.tab == "rated":
+    def _hung(self, state: State) -> Hung:
+        """What the gallery shows of a State."""
+        tab, depth, shown = self.gallery.tab, self._depth, self._selection
+        rows, distances, about = self._gallery_rows(tab, depth, state)
+        reasons = ["chosen in the gallery"] * len(rows)
+        items = self._items.of(rows.tolist(), reasons, state, distances, ranked=False)
+        return Hung(tab, depth, shown, items, about)
+
+    def _gallery_rows(
+        self, tab: str, depth: int, state: State
+    ) -> tuple[np.ndarray, np.ndarray | None, str]:
+        """Rows and distances of a tab of the gallery, and a word on them."""
+        if tab in ("near", "found"):
+            held = self._near if tab == "near" else self._selection
+            if held is None:
+                empty = "no galaxy on the screen" if tab == "near" else "nothing is selected"
+                return np.zeros(0, dtype=int), None, empty
+            words = held.words if tab == "found" else f"closest to {self.viewer.shown}"
+            count = f"{len(held):,} · " if tab == "found" else ""
+            distances = None if held.distances is None else held.distances[:depth]
+            return held.rows[:depth], distances, f"{count}{words}"
+        if tab == "rated":
             best = np.argsort(-state.scores, kind="stable")
-            return state.rated[best][:SHOWN], f"{len(best)} rated, best first"
+            return state.rated[best][:depth], None, f"{len(best)} rated, best first"
         unrated = ~state.artefact
+        if state.within is not None:
+            unrated &= state.within
         unrated[state.rated] = False
-        return highest(state.posterior.mean, SHOWN, unrated), "by the present model, not yet rated"
+        best = highest(state.posterior.mean, depth, unrated)
+        return best, None, "by the present model, not yet rated"
+
+    def _fill(self, state: State) -> None:
+        """Fill the gallery without waiting for the model."""
+        self._soon(self._hang, self._hung(state))
+
+    def _hang(self, hung: Hung) -> None:
+        """Show it in the gallery, unless something else was asked for meanwhile."""
+        if (hung.tab, hung.depth) != (self.gallery.tab, self._depth):
+            return
+        if hung.tab == "found" and hung.selection is not self._selection:
+            return
+        with self.gallery.hold_sync():
+            self.gallery.words = f"{hung.tab} {hung.about}"
+            self.gallery.items, self.gallery.about = hung.items, hung.about
+
+    def _turned(self) -> None:
+        self._depth = SHOWN
+        self._search(self._fill)
+
+    def _dyed(self) -> None:
+        self._search(self._dye)
+
+    def _dye(self, state: State) -> None:
+        self._soon(self.map.colour, self._colouring(state))
 
     def _colouring(self, state: State) -> Colouring:
-        match self.map.bar.colour:
-            case "interest":
-                return by_interest(state.posterior)
-            case "uncertainty":
-                return by_uncertainty(state.posterior)
-            case _:
-                return by_density()
+        return self._dyes.of(self.map.bar.colour, state)
 
     def lead(self, state: State, queue: list[dict[str, Any]]) -> None:
         """Show what a State chose, before everything else; runs on the desk."""
@@ -372,77 +496,25 @@ class Explorer:
             self.outlook.advice = frame.progress.advice
             self.outlook.facts = facts(frame.progress)
             self._drawn = state
-        self.gallery.items = frame.gallery
-        self.gallery.about = frame.about
-        self.map.mark("near", frame.near[:MARKED])
-        recolour = frame.colouring.name != self.map.colouring.name
-        if last is None or last.posterior is not state.posterior or recolour:
+        self._hang(frame.hung)
+        self._bound(state)
+        near = np.zeros(0, dtype=int) if frame.near is None else frame.near.rows
+        self.map.mark("near", near[:MARKED])
+        if frame.colouring.values is not self.map.colouring.values or last is None:
             self.map.colour(frame.colouring)
         self._report("model")
 
-    def _items(
-        self, rows: Sequence[int], reasons: Sequence[str], state: State
-    ) -> list[dict[str, Any]]:
-        """Some galaxies as the views show them."""
-        items = []
-        for row, reason, rank in zip(rows, reasons, _ranks(rows, state), strict=True):
-            id_str = str(self.session.representation.ids[row])
-            score = state.opinions.scores.get(id_str)
-            items.append(
-                {
-                    "id": id_str,
-                    "position": self._position(id_str),
-                    "interest": float(state.posterior.mean[row]),
-                    "std": float(state.posterior.std[row]),
-                    "rank": rank if len(state.rated) else None,
-                    "reason": reason,
-                    "score": sum(score.values()) / len(score) if score else None,
-                }
-            )
-        return items
-
     def _row(self, id_str: str) -> int:
         return self.session.representation.row(id_str)
-
-    def _position(self, id_str: str) -> str:
-        catalog = self.session.catalog
-        if catalog is None:
-            return ""
-        where = catalog.position(id_str)
-        if where:
-            return f"{where[0]:.5f} {where[1]:+.5f}"
-        record = catalog.record(id_str)
-        x, y = record.get("x"), record.get("y")
-        if isinstance(x, int | float) and isinstance(y, int | float):
-            return f"x {x:.0f}, y {y:.0f} px"
-        return ""
-
-    def _project(self) -> None:
-        """The UMAP of this representation, from the cache or computed now."""
-        space = self.session.space
-        file = cache_folder() / f"umap-{space.hash}-{self.session.seed}.npy"
-        try:
-            xy = _read_map(file, len(space))
-            if xy is None:
-                xy = umap_map_apart(space, self.session.seed, self._closed.is_set, self._placed)
-                _write_map(file, xy)
-        except Exception as error:
-            self._soon(setattr, self.map.bar, "about", f"PCA (no UMAP: {error})")
-            return
-        self._soon(self._place, xy)
-
-    def _placed(self, share: float) -> None:
-        self._soon(setattr, self.map.bar, "about", f"PCA, UMAP {share:.0%}")
-
-    def _place(self, xy: np.ndarray) -> None:
-        self.map.place(xy)
-        self.map.bar.about = "UMAP"
 
     # From the views to the session
 
     def _from_viewer(self, content: dict[str, Any]) -> None:
         if content.get("kind") == "need":
             self._pictures.serve(self.viewer, content)
+            return
+        if content.get("kind") == "like":
+            self._like([str(content.get("id"))])
             return
         for act in content.get("acts", []):
             token = str(act.get("token", ""))
@@ -470,23 +542,164 @@ class Explorer:
                 self.session.flag(id_str, "artefact", **why)
             case "undo":
                 self.session.undo(of=str(act.get("undoes", "")), token=token)
+            case "tag":
+                self.session.tag(id_str, str(act.get("tag", "")), token=token)
+            case "untag":
+                self.session.untag(id_str, str(act.get("tag", "")), token=token)
             case other:
                 raise ValueError(f"the viewer sent an unknown act {other!r}")
 
     def _from_gallery(self, content: dict[str, Any]) -> None:
-        if content.get("kind") == "need":
-            self._pictures.serve(self.gallery, content)
-        elif content.get("kind") == "view":
-            self._look(self._row(str(content.get("id"))), "chosen in the gallery")
+        ids = [str(id_str) for id_str in content.get("ids") or []]
+        match content.get("kind"):
+            case "need":
+                self._pictures.serve(self.gallery, content)
+            case "view":
+                self._look(self._row(str(content.get("id"))), "chosen in the gallery")
+            case "more" if self._depth < MOST:
+                self._depth = min(self._depth + MORE, MOST)
+                self._search(self._fill)
+            case "like":
+                self._like(ids)
+            case "queue":
+                self._search(self._send, ids)
+            case "rate":
+                self._rate(ids, content.get("score", "none"))
+            case "save" if content.get("format") in SAVED:
+                self._threads.submit(self._save, str(content["format"]), ids)
+
+    def _from_finder(self, content: dict[str, Any], data: list[memoryview]) -> None:
+        kind = content.get("kind")
+        if kind == "show":
+            self._search(self._find, str(content.get("words", "")))
+        elif kind == "limit":
+            self._search(self._limit, str(content.get("words", "")))
+        elif kind == "image" and data:
+            self._search(self._find_image, bytes(data[0]))
+        elif kind in ("count", "describe", "say"):
+            if kind == "count":
+                self._asked = content.get("n", 0)
+            self._search(self._answer, content)
+
+    def _answer(self, content: dict[str, Any], state: State) -> None:
+        """Answer a question of the finder, unless a newer one has come."""
+        kind = content["kind"]
+        if kind == "count" and content.get("n") != self._asked:
+            return
+        try:
+            said = getattr(self._asking, kind)(content, state)
+        except (ValueError, TypeError, OSError) as error:
+            said = {"trouble": str(error)}
+        self._soon(lambda: self.finder.answer(content, **said))
+
+    # Selections
+
+    def select(self, selection: Selection | str) -> None:
+        """Show a Selection of the session, or what matches some words, in the gallery and on the
+        map. Raises what `Session.where` raises for words that are no search."""
+        if isinstance(selection, str):
+            selection = self.session.where(selection)
+        if not isinstance(selection, Selection):
+            raise TypeError(
+                f"select shows a selection, such as session.near(…), got {type(selection).__name__}"
+            )
+        if selection.among is not self.session.representation.ids:
+            raise ValueError("the selection is of another session; search in this one")
+        self._selection = selection
+        self._soon(self._selected, selection)
+
+    def _selected(self, selection: Selection) -> None:
+        self._depth = SHOWN
+        if self.gallery.tab == "found":
+            self._search(self._fill)
+        else:
+            self.gallery.tab = "found"
+        if selection.savable:
+            self.finder.words = selection.words
+        if not isinstance(selection.tree, Given):  # the map has drawn those itself
+            self.map.mark_selection(selection.rows)
+
+    def _find(self, words: str, state: State) -> None:
+        self.select(self.session.where(words, state))
+
+    def _find_image(self, data: bytes, state: State) -> None:
+        self.select(self.session.near(image=data, state=state))
+
+    def _limit(self, words: str, state: State) -> None:
+        self.session.limit(words)
+
+    def _like(self, ids: list[str]) -> None:
+        if ids:
+            self._search(lambda state: self.select(self.session.near(ids, state=state)))
+
+    def _send(self, ids: list[str], state: State) -> None:
+        """Have the viewer show these next, or what the gallery holds."""
+        rows = [self._row(id_str) for id_str in ids]
+        if not rows:
+            held = self._held([], state)
+            rows = held.rows[:MOST].tolist()
+        self._sent = rows
+        self._led = None
+        self._lead(state)
+        self._soon(self.viewer.send, {"kind": "first"})
+
+    def _rate(self, ids: list[str], score: Any) -> None:
+        """Give all of them the same score."""
+        if len(ids) > TOGETHER:
+            raise ValueError(f"at most {TOGETHER} galaxies are rated at once, got {len(ids):,}")
+        reason = f"rated together: {self.gallery.about}"[:200]
+        for id_str in ids:
+            self.session.rate(id_str, score, reason=reason)
+
+    def _held(self, ids: list[str], state: State) -> Selection:
+        """What the gallery is about as a selection: what is marked, or all of the open tab."""
+        session, tab = self.session, self.gallery.tab
+        if ids:
+            rows = np.array([self._row(id_str) for id_str in ids])
+            return session.where(Given("marked in the gallery", rows), state)
+        if tab == "found" and self._selection is not None:
+            return self._selection
+        if tab == "near" and self.viewer.shown:
+            return session.near(self.viewer.shown, state=state)
+        if tab == "rated":
+            return session.where(Rated(), state)
+        found = session.where(Not(Rated()), state)
+        return replace(found, rows=found.rows[:AT_ONCE])
 
     def _tapped(self, row: int) -> None:
         self._look(row, "chosen on the map")
 
+    def _wandered(self, x: float, y: float, rows: np.ndarray) -> None:
+        """A place of the map was clicked: the galaxies around it."""
+        around = Given(f"around {x:.3g}, {y:.3g} on the map", rows)
+        ids = self.session.representation.ids
+        self.select(Selection(around, rows, None, ids, self.session.where))
+
+    def _enclosed(self, rows: np.ndarray) -> None:
+        """What a lasso holds; nothing where it was let go."""
+        if len(rows):
+            self._search(lambda state: self.select(self.session.where(Given("lasso", rows), state)))
+        elif self._selection is not None:
+            self._selection = None
+            self._search(self._fill)
+
     def _hovered(self, row: int | None) -> None:
         item = None
         if row is not None and self._drawn is not None:
-            [item] = self._items([row], [""], self._drawn)
+            [item] = self._items.of([row], [""], self._drawn)
+            item["values"] = self._values(row)
         self.map.tip.show(item)
+
+    def _values(self, row: int) -> list[list[str]]:
+        """What else is said of a galaxy under the pointer: what the map is coloured by."""
+        colouring = self.map.colouring
+        if colouring.values is None or colouring.name in ("interest", "uncertainty"):
+            return []
+        value = float(colouring.values[row])
+        if np.isnan(value):
+            return [[colouring.name, "–"]]
+        words = colouring.categories
+        return [[colouring.name, f"{value:.4g}" if words is None else words[int(value)]]]
 
     def _from_tip(self, content: dict[str, Any]) -> None:
         if content.get("kind") == "need":
@@ -494,7 +707,7 @@ class Explorer:
 
     def _look(self, row: int, reason: str) -> None:
         if self._drawn is not None:
-            [item] = self._items([row], [reason], self._drawn)
+            [item] = self._items.of([row], [reason], self._drawn)
             self.viewer.look(item)
 
     def _looked(self, id_str: str) -> None:
@@ -510,15 +723,26 @@ class Explorer:
 
     def _export(self, suffix: str) -> None:
         """Write the ranking as `Session.export` does and hand it to the browser to save."""
+        self._hand_over(self.header, f"anomalies.{suffix}", None)
+
+    def _save(self, suffix: str, ids: list[str]) -> None:
+        """The same for what the gallery is about."""
+        try:
+            held = self._held(ids, self.session.state)
+        except Exception as error:
+            self._soon(self._report, "export", f"not saved: {error}")
+            return
+        self._hand_over(self.gallery, f"selection.{suffix}", held)
+
+    def _hand_over(self, view: Any, name: str, of: Selection | None) -> None:
         try:
             with tempfile.TemporaryDirectory() as folder:
-                path = self.session.export(Path(folder) / f"anomalies.{suffix}")
-                data = path.read_bytes()
+                data = self.session.export(Path(folder) / name, of=of).read_bytes()
         except Exception as error:
             self._soon(self._report, "export", f"export failed: {error}")
             return
         self._soon(self._report, "export")
-        self._soon(self.header.send, {"kind": "file", "name": f"anomalies.{suffix}"}, [data])
+        self._soon(view.send, {"kind": "file", "name": name}, [data])
 
 
 def facts(progress: Progress) -> list[dict[str, str]]:
@@ -559,29 +783,3 @@ def facts(progress: Progress) -> list[dict[str, str]]:
 def _seen(held: Opinions) -> set[str]:
     """The ids of all that was rated, skipped or flagged."""
     return {*held.scores, *held.skipped, *held.artefacts}
-
-
-def _ranks(rows: Sequence[int], state: State) -> list[int]:
-    """The exact places of some rows in the ranking, from 1, in one pass over all objects."""
-    means = state.posterior.mean
-    values = means[list(rows)]
-
-    def above(means: np.ndarray) -> np.ndarray:
-        return np.array([np.count_nonzero(means > value) for value in values], dtype=int)
-
-    before = sum(everywhere(lambda first: above(means[first : first + BLOCK]), len(means)))
-    return (before - above(means[state.hidden]) + 1).tolist()
-
-
-def _read_map(file: Path, n: int) -> np.ndarray | None:
-    try:
-        xy = np.load(file, allow_pickle=False)
-    except (OSError, ValueError):
-        return None
-    return xy if xy.shape == (n, 2) and np.isfinite(xy).all() else None
-
-
-def _write_map(file: Path, xy: np.ndarray) -> None:
-    # A map that could not be kept is only computed again.
-    with contextlib.suppress(OSError), replacing(file) as part:
-        np.save(part, xy)

@@ -14,8 +14,8 @@ class Finder(anywidget.AnyWidget):
     """Asks which galaxies match some words: how many they are while they are typed, which they are
     when they are sent, and whether everything is to keep to them.
 
-    The browser sends `count`, `show`, `limit`, `describe` and `say`; each answer carries the number
-    of its question.
+    The browser asks `count`, `describe` and `say`, and each answer carries the number of its
+    question; it sends `show`, `limit` and `image`, with the bytes of a file, and gets none.
     """
 
     _esm = asset("make.js", "finder.js")
@@ -30,6 +30,8 @@ class Finder(anywidget.AnyWidget):
     names = t.List(t.Dict()).tag(sync=True)
     """What can be asked of: name, and group (column, question, model)."""
     tags = t.List(t.Unicode()).tag(sync=True)
+    images = t.Bool(False).tag(sync=True)
+    """A picture can be asked with: the encoder is at hand."""
     unfolded = t.Bool(False).tag(sync=True)
     """The cuts are unfolded."""
 

@@ -25,6 +25,10 @@ class MapBar(anywidget.AnyWidget):
     arrangement = t.Unicode("").tag(sync=True)
     layouts = t.List(t.Dict()).tag(sync=True)
     """What can be chosen: value and text; the choice is hidden where there are none."""
+    axes = t.List(t.Unicode()).tag(sync=True)
+    """Columns for the layout "columns"."""
+    x = t.Unicode("").tag(sync=True)
+    y = t.Unicode("").tag(sync=True)
     about = t.Unicode("").tag(sync=True)
     """A word on the layout."""
     low = t.Unicode("").tag(sync=True)

@@ -1,0 +1,98 @@
+"""What the finder asks: how many galaxies match some words, and how a column can be cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from anomaly_zoo.cuts import Cut, codes, describe, histogram
+from anomaly_zoo.expression import Votes
+from anomaly_zoo.known import BELIEFS, Known
+from anomaly_zoo.query import parse
+from anomaly_zoo.session import Session, State
+from anomaly_zoo.votes import Question, questions
+
+_GROUPS = ("votes", "columns", "model")
+_HIDDEN = {"id_str", "image", "file_loc"}
+
+
+class Asking:
+    """Answers the questions of the finder about one session; each is a method named like it.
+
+    Cuts are described once: a histogram of a million values takes some time.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        own = [] if session.catalog is None else list(session.catalog.table.columns)
+        self._questions: dict[str, Question] = questions(own)
+        votes = {column for question in self._questions.values() for column in question.columns}
+        plain = [name for name in own if name not in votes | _HIDDEN | set(BELIEFS)]
+        named = (list(self._questions), plain, list(BELIEFS))
+        self.names = [
+            {"name": name, "group": group}
+            for group, names in zip(_GROUPS, named, strict=True)
+            for name in names
+        ]
+        self._cuts: dict[tuple[str, str, str], tuple[Cut, list[int]]] = {}
+
+    def count(self, content: dict[str, Any], state: State) -> dict[str, Any]:
+        """How many match the words."""
+        tree = parse(str(content.get("words", "")))
+        return {"count": int(np.count_nonzero(self._known(state).found(tree).mask))}
+
+    def describe(self, content: dict[str, Any], state: State) -> dict[str, Any]:
+        """What a slider or a list of choices needs of a column or a share of votes."""
+        name, group = str(content.get("name")), str(content.get("group"))
+        more: dict[str, Any] = {}
+        answer = ""
+        if group == "votes":
+            answers = list(self._questions[name].answers)
+            answer = str(content.get("answer") or answers[0])
+            more = {"answers": answers, "answer": answer}
+        cut, counts = self._cut(name, group, answer, state)
+        if cut.kind == "none":
+            return {"form": "none", "why": cut.why, **more}
+        if cut.kind in ("choice", "flag"):
+            texts = cut.choices or ("no", "yes")
+            pairs = [{"value": t, "count": c} for t, c in zip(texts, counts, strict=True)]
+            return {"form": cut.kind, "choices": pairs, **more}
+        return {
+            "form": "range",
+            "date": cut.kind == "date",
+            "low": cut.low,
+            "high": cut.high,
+            "step": cut.step,
+            "below": bool(cut.lowest < cut.low),
+            "above": bool(cut.highest > cut.high),
+            "counts": counts,
+            **more,
+        }
+
+    def say(self, content: dict[str, Any], state: State) -> dict[str, Any]:
+        """The words of where a slider or a choice stands."""
+        name, group = str(content.get("name")), str(content.get("group"))
+        cut, _ = self._cut(name, group, str(content.get("answer") or ""), state)
+        chosen = content.get("chosen")
+        if cut.kind == "flag":
+            chosen = None if not chosen or len(chosen) == 2 else chosen == ["yes"]
+        elif not chosen:
+            chosen = None
+        return {"words": cut.words(chosen)}
+
+    def _cut(self, name: str, group: str, answer: str, state: State) -> tuple[Cut, list[int]]:
+        """A cut and its histogram: of the model's columns anew with each State."""
+        key = (name, answer, "" if group != "model" else str(state.n_events))
+        if key not in self._cuts:
+            known = self._known(state)
+            votes = group == "votes"
+            values = known.votes(name, answer) if votes else known.column(name)
+            cut = describe(values, Votes(name, answer) if votes else name)
+            counts = [] if cut.kind == "none" else histogram(codes(values, cut), cut).tolist()
+            self._cuts[key] = cut, counts
+        return self._cuts[key]
+
+    def _known(self, state: State) -> Known:
+        session = self._session
+        return Known(session.space, session.catalog, state, session.tags, state.within)
