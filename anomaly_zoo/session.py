@@ -46,8 +46,10 @@ from anomaly_zoo.representation import Axes, Representation
 from anomaly_zoo.selection import Selection
 from anomaly_zoo.similar import features_of
 from anomaly_zoo.start import POOL
+from anomaly_zoo.sheet import LIMITS
 from anomaly_zoo.sweep import BLOCK, everywhere
 from anomaly_zoo.tags import tag_of
+from anomaly_zoo.takeaway import REGIONS, take_away
 
 
 @dataclass(frozen=True)
@@ -729,12 +731,19 @@ class Session:
         of: Selection | str | None = None,
     ) -> Path:
         """Write the ranking with its provenance; the suffix (.csv .parquet .ecsv .fits .vot) says
-        in which format; more than a million objects go to .csv or .parquet alone. `top`,
-        `artefacts` and `of` are those of `ranking`. An existing file is replaced only when the new
-        one is complete."""
+        in which format; more than a million objects go to .csv or .parquet alone. As .png or .pdf
+        it is a contact sheet of the first ones, as .reg regions for DS9. `top`, `artefacts` and
+        `of` are those of `ranking`. An existing file is replaced only when the new one is complete.
+        """
         state = self.state
         chosen = self._selected(of, state)
         about = self.provenance(state, chosen)
+        suffix = Path(path).suffix.lower()
+        if suffix in (*LIMITS, REGIONS):
+            most = min(top or len(self.space), LIMITS.get(suffix, len(self.space)))
+            frame = ranked(self.representation.ids, state, self.catalog, most, artefacts, chosen)
+            take_away(path, frame, self.catalog, about)
+            return Path(path)
         export(path, self.representation.ids, state, self.catalog, about, top, artefacts, chosen)
         return Path(path)
 
