@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from anomaly_zoo.able import able
 from anomaly_zoo.cutouts import CutoutError, Cutouts
 from anomaly_zoo.encoders.protocol import Encoder
 from anomaly_zoo.neighbours import Neighbours, nearest
@@ -16,6 +17,7 @@ from anomaly_zoo.representation import Representation
 _MOST = 2**20  # so many near ones are looked through for those that are not the same on the sky
 _NUMBERS = 2**21  # of a block that is searched at a time
 _MASK = 2**20
+_FEW = 16  # of more than one in so many, those that are able to be near are found first
 
 
 def similar(
@@ -99,18 +101,25 @@ def _nearest(
     among: np.ndarray | None,
     without: np.ndarray,
 ) -> Neighbours:
-    if among is None:
-        found = nearest(space, queries, k + len(without))
-        left = np.flatnonzero(~np.isin(found.rows, without))[:k]
-        return Neighbours(found.rows[left], found.distances[left])
-    rows, distances = np.zeros(0, dtype=np.int64), np.zeros(0)
+    if among is None or np.count_nonzero(among) > len(space) / _FEW:
+        among = able(space, queries, k + len(without), among)
+        among[without] = False
+    rows, distances, held = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], 0
+
+    def narrow() -> Neighbours:
+        every, far = np.concatenate(rows), np.concatenate(distances)
+        order = np.lexsort((every, far))[:k]
+        return Neighbours(every[order], far[order])
+
     for some in _blocks(among, max(1, _NUMBERS // space.d)):
         near = nearest(space.take(some), queries, k)
-        rows = np.concatenate([rows, some[near.rows]])
-        distances = np.concatenate([distances, near.distances])
-        order = np.lexsort((rows, distances))[:k]
-        rows, distances = rows[order], distances[order]
-    return Neighbours(rows, distances)
+        rows.append(some[near.rows])
+        distances.append(near.distances)
+        held += len(near)
+        if held > 8 * k:
+            best = narrow()
+            rows, distances, held = [best.rows], [best.distances], len(best)
+    return narrow()
 
 
 def _blocks(among: np.ndarray, size: int) -> Iterator[np.ndarray]:
