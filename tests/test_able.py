@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anomaly_zoo import able as module
 from anomaly_zoo.able import able
 from anomaly_zoo.representation import Representation
 
@@ -33,7 +34,10 @@ def cloud(kind: str) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["plain", "far", "copies", "tight", "wild", "tiny"])
 @pytest.mark.parametrize("queries", [1, 3, 40])
 @pytest.mark.parametrize("share", [None, 0.3])
-def test_all_of_the_nearest_are_able(kind: str, queries: int, share: float | None) -> None:
+def test_all_of_the_nearest_are_able(
+    monkeypatch: pytest.MonkeyPatch, kind: str, queries: int, share: float | None
+) -> None:
+    monkeypatch.setattr(module, "_NUMBERS", 4096)
     X, rng = cloud(kind), np.random.default_rng(1)
     space = Representation([f"J{i}" for i in range(N)], X)
     asked = X[rng.choice(N, queries, replace=False)].astype(np.float64)
