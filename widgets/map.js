@@ -6,6 +6,14 @@ const STEP = 0.12; // of the view, for an arrow key
 const ZOOM = 1.4;
 const KEYS = ["+", "=", "-", "_", "Home", "l", "L"];
 const CROSS_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Enter"];
+const TOOLS = [
+  ["PanTool", "Move the map with the mouse", "M12 3v18M3 12h18M9 6l3-3 3 3M9 18l3 3 3-3M6 9l-3 3 3 3M18 9l3 3-3 3"],
+  ["LassoSelectTool", "Draw a lasso around galaxies (L)", "M12 4c5 0 9 2.3 9 5.5S17 15 12 15s-9-2.3-9-5.5S7 4 12 4zM8 14.6c-3 1-2.5 4 0 3.4s2.5 1.5 1 3"],
+  ["BoxZoomTool", "Draw a box to zoom into", "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5M9 12h6M12 9v6"],
+  ["+", "Closer (+, or Ctrl and the wheel)", "M12 5v14M5 12h14"],
+  ["-", "Farther (−)", "M5 12h14"],
+  ["Home", "The whole map (Home)", "M3 12l9-8 9 8M6 10v10h12V10"],
+];
 const HELP =
   "Galaxy map. Arrow keys move, plus and minus zoom, Home shows all, Enter opens the galaxy " +
   "under the cross, L draws a lasso, Escape clears the selection.";
@@ -15,6 +23,16 @@ function unfocus(node) {
   if (node.classList?.contains("bk-events")) node.removeAttribute("tabindex");
   for (const child of node.shadowRoot?.children ?? []) unfocus(child);
   for (const child of node.children ?? []) unfocus(child);
+}
+
+function icon(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
 }
 
 function render({ model, el }) {
@@ -46,7 +64,7 @@ function render({ model, el }) {
   const away = () => el.classList.contains("az-crossed") || point(null);
   const down = (event) => {
     dragging = true;
-    if (!event.target.closest?.(".az-small-map")) cross(false);
+    if (!event.target.closest?.(".az-small-map, .az-tools")) cross(false);
     point(null);
   };
   const up = () => {
@@ -133,13 +151,31 @@ function render({ model, el }) {
     if (el.classList.contains("az-crossed")) keys.push(...CROSS_KEYS);
     if (model.get("picked") || lassoing()) keys.push("Escape");
     el.dataset.keys = keys.join(" ");
+    for (const button of tools.children) {
+      const on = tool(button.dataset.act)?.active;
+      if (button.dataset.act.endsWith("Tool")) button.setAttribute("aria-pressed", String(!!on));
+    }
   }
   const tool = (type) => plot?.toolbar.tools.find((known) => known.type === type);
   const lassoing = () => Boolean(tool("LassoSelectTool")?.active);
-  function lasso(on) {
-    tool(on ? "LassoSelectTool" : "PanTool").active = true;
+  function take(type) {
+    tool(type).active = true;
     offer();
   }
+  const tools = make("div", "az-tools");
+  tools.setAttribute("role", "toolbar");
+  tools.setAttribute("aria-label", "Map");
+  for (const [act, title, path] of TOOLS) {
+    const button = make("button");
+    button.type = "button";
+    button.title = title;
+    button.setAttribute("aria-label", title);
+    button.dataset.act = act;
+    button.append(icon(path));
+    button.onclick = () => (act.endsWith("Tool") ? plot && take(act) : press(act));
+    tools.append(button);
+  }
+  el.append(tools);
   function press(key) {
     if (!plot) return;
     if (key === "ArrowLeft") pan(-1, 0);
@@ -150,8 +186,8 @@ function render({ model, el }) {
     else if (key === "-" || key === "_") zoom(ZOOM);
     else if (key === "Home") go(home());
     else if (key === "Enter") tell(model, { kind: "open" });
-    else if (key === "l" || key === "L") lasso(!lassoing());
-    else if (key === "Escape" && lassoing()) lasso(false);
+    else if (key === "l" || key === "L") take(lassoing() ? "PanTool" : "LassoSelectTool");
+    else if (key === "Escape" && lassoing() && !model.get("picked")) take("PanTool");
     else if (key === "Escape") tell(model, { kind: "clear" });
   }
   const onKey = ({ detail }) => press(detail);
@@ -174,7 +210,6 @@ function render({ model, el }) {
   el.addEventListener("blur", onBlur);
   window.addEventListener("keydown", onShift, true);
   model.on("change:picked", offer);
-  offer();
 
   const close = bokehPane({
     model,
@@ -189,6 +224,7 @@ function render({ model, el }) {
       doc.on_change(moved);
       moved();
       unfocus(el);
+      offer();
       if (el.matches(":focus-visible")) cross(true);
     },
   });

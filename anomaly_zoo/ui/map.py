@@ -97,6 +97,7 @@ class GalaxyMap:
         self._marked: dict[str, np.ndarray] = {}
         self._scores = np.zeros(0)
         self._selected, self.outline = _NOBODY, np.zeros((0, 2))
+        self._enclosed = _NOBODY
         self._limit: Limit | None = None
         self._hovered: int | None = None
         self.xy = np.ascontiguousarray(xy, dtype=np.float32)
@@ -128,7 +129,7 @@ class GalaxyMap:
             x_range=Range1d(home.x0, home.x1),
             y_range=Range1d(home.y0, home.y1),
             sizing_mode="stretch_both",
-            toolbar_location="right",
+            toolbar_location=None,  # the pane has buttons of its own
             tools=[
                 PanTool(),
                 BoxZoomTool(),
@@ -143,7 +144,6 @@ class GalaxyMap:
             lod_timeout=120,
         )
         plot.toolbar.active_scroll = wheel
-        plot.toolbar.logo = None
         plot.axis.visible = False
         plot.grid.visible = False
         plot.image_rgba("image", "x", "y", "dw", "dh", source=self._picture)
@@ -151,7 +151,9 @@ class GalaxyMap:
         plot.scatter("x", "y", source=dots["dots"], size=6, color="colour", line_color=None)
         plot.patch("x", "y", source=self._outline, fill_color=None, **line)
         ring = {"fill_color": None, "line_width": 1.5}
-        plot.scatter("x", "y", source=dots["chosen"], size=10, line_color="#f8fafc", **ring)
+        plot.scatter(
+            "x", "y", source=dots["chosen"], size=10, line_color="#f8fafc", fill_color=None
+        )
         plot.scatter("x", "y", source=dots["near"], size=11, line_color="#7dd3fc", **ring)
         plot.scatter(
             "x", "y", source=dots["rated"], size=9, fill_color="colour", line_color="#f8fafc"
@@ -189,6 +191,7 @@ class GalaxyMap:
         self._hover(None)
         for name, rows in self._marked.items():
             self.mark(name, rows, self._scores if name == "rated" else None)
+        self._enclosed = _NOBODY
         self.mark_selection(self._selected)
 
     def colour(self, colouring: Colouring) -> None:
@@ -225,9 +228,13 @@ class GalaxyMap:
 
     def mark_selection(self, rows: np.ndarray, polygon: np.ndarray | None = None) -> None:
         """Pick out some rows (m,), none for nothing, and draw the polygon (k, 2) around them: few
-        in view get a ring each, otherwise all others are dimmed."""
+        in view get a ring each, otherwise all others are dimmed. The outline of a lasso stays while
+        the objects inside it are marked, in whatever order."""
         self._selected = np.asarray(rows, dtype=np.int64)
-        self.outline = np.zeros((0, 2)) if polygon is None else np.asarray(polygon, dtype=float)
+        if polygon is not None:
+            self.outline, self._enclosed = np.asarray(polygon, dtype=np.float64), np.sort(rows)
+        elif not np.array_equal(np.sort(rows), self._enclosed):
+            self.outline, self._enclosed = np.zeros((0, 2)), _NOBODY
         self._outline.data = {"x": self.outline[:, 0], "y": self.outline[:, 1]}
         self.pane.picked = bool(len(self._selected) or len(self.outline))
         self.repaint()
