@@ -177,10 +177,11 @@ class Scorer:
         n, scale = len(process.rated), hyper.outputscale
         self.weights = torch.tensor(process.weights * scale).to(self.dtype)
         self.column = torch.tensor(process.column() * scale if n else np.zeros(0)).to(self.dtype)
+        whiten = process.whiten * scale
         edges = [*range(0, n, _BAND), n]
         self.bands = [
-            # Transposed in memory: so the products are a fifth quicker.
-            (last, torch.tensor(process.whiten[first:last, :last] * scale).to(self.dtype).T)
+            # Laid out so that the products read along it: they are a fifth quicker.
+            (last, torch.tensor(whiten[first:last, :last]).to(self.dtype).contiguous().T)
             for first, last in pairwise(edges)
             if variances and last > first
         ]
@@ -259,7 +260,9 @@ class _Distances:
     def __init__(self, scorers: Sequence[Scorer]) -> None:
         process, self.dtype = scorers[0].process, scorers[0].dtype
         self.unit = max(one.unit for one in scorers)
-        self.far = min(one.far for one in scorers)
+        # In units of the shortest scale the 1 + u of another one is (u + its unit / ours) / that.
+        self.far = [(one.far, self.unit / one.unit - 1) for one in scorers]
+        self.near = min(limit * (1 + more) for limit, more in self.far)
         self.centre = process.centre
         self.axes64 = process.axes.astype(np.float64) * math.sqrt(self.unit)
         self.axes = torch.from_numpy(self.axes64).to(self.dtype)
@@ -280,10 +283,12 @@ class _Distances:
         left[:, -1] = 1
         u = torch.mm(left, self.right, out=self._memory("u", len(block), self.right.shape[1]))
         if self.dtype is torch.float32 and u.numel():
-            far = norms > self.far
-            if far.any():
-                far = (norms > self.far * u.amin(1)).nonzero().squeeze(1)
-                u[far] = self._far(block[far.numpy()])
+            rows = (norms > self.near).nonzero().squeeze(1)
+            if len(rows):
+                nearest, out = u[rows].amin(1), norms[rows]
+                far = torch.stack([out > limit * (nearest + more) for limit, more in self.far])
+                rows = rows[far.any(0)]
+                u[rows] = self._far(block[rows.numpy()])
         return u
 
     def scaled(self, u: torch.Tensor, unit: float, alpha: float) -> torch.Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -9,12 +12,16 @@ from anomaly_zoo.interest import InterestModel, mix
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.process import Scorer, correlations
 from anomaly_zoo.scan import Part, Top, first_of
-from anomaly_zoo.shortlist import Rule, rises, utility
+from anomaly_zoo.shortlist import Bar, Rule, rises, utility
 from anomaly_zoo.sweep import block_size
 from anomaly_zoo.threads import one_thread
 
 _FIRST = slice(0, 1)
 _REST = slice(1, None)
+_ENOUGH = 2_048
+"""So many objects have their variance computed together."""
+_MEANS = -50.0, 50.0
+"""Interest is nowhere outside, or it is computed."""
 
 
 def score_part(
@@ -24,18 +31,20 @@ def score_part(
     best_f: float,
     k: int,
     without: np.ndarray | None = None,
+    least: float = -np.inf,
 ) -> Top:
     """The k objects of a part with the highest utility, best first, ties by id: a small table.
 
     Tables of several parts are merged by `scan.merged`, in any order, to that of the whole, so the
     parts may be scored by threads, processes or machines: all that is needed is the part and the
-    model, plain values both. `without` are rows that are left out, such as the rated ones.
+    model, plain values both. `without` are rows that are left out, such as the rated ones. `least`
+    is a utility that k objects of other parts are known to reach: fewer come back, and sooner.
 
-    The mean of every object is computed, and of its variance what the first 64 of the rated
-    objects leaves: never less than the variance itself. For a rule that only rises with mean and
-    spread (`acquisition.RISING`) this bounds its utility, and only objects whose bound reaches the
-    k-th best so far have their variance computed. Rules that draw need a draw for the whole and
-    are refused with a ValueError.
+    The mean of every object is computed. For a rule that only rises with mean and spread
+    (`acquisition.RISING`) it bounds the utility, with the variance before any rating, which is
+    never less than the variance itself; where that reaches the k-th best so far, with what the
+    first 64 of the rated objects leave of it; and only where that does, too, the variance is
+    computed. Rules that draw need a draw for the whole and are refused with a ValueError.
 
     >>> from anomaly_zoo.acquisition import greedy
     >>> from anomaly_zoo.representation import Representation
@@ -47,20 +56,31 @@ def score_part(
     True
     """
     with one_thread():
-        found = _Best(k)
-        score = _Bounded(model, rule, best_f)
+        found = _Best(k, least)
+        bounded = _Bounded(model, rule, best_f)
+        waiting: list[_Able] = []
         for first, block in part.batches(block_size(model.n_rated)):
-            closed = None
-            if without is not None:
-                closed = without[(without >= first) & (without < first + len(block))] - first
-            rows, values = score(block, found.least, closed)
-            found.add(rows + first, values)
+            waiting.append(bounded.able(first, block, found.least, without))
+            if sum(len(able.rows) for able in waiting) >= _ENOUGH:
+                found.add(*bounded.values(waiting, found.least))
+                waiting.clear()
+        if waiting:
+            found.add(*bounded.values(waiting, found.least))
         rows, values = found.settled()
         return first_of(k, part.ids(rows), values, rows)
 
 
+class _Able(NamedTuple):
+    """Objects that may be among the best: their rows (m,), and for each process their means (m,)
+    and their correlations (m, n) with the rated."""
+
+    rows: np.ndarray
+    means: list[np.ndarray]
+    correlations: list[torch.Tensor]
+
+
 class _Bounded:
-    """Utilities of the objects of a block that may reach a value."""
+    """Finds out which objects may reach a utility, and what theirs is."""
 
     def __init__(self, model: InterestModel, rule: Rule, best_f: float) -> None:
         self._rule, self._best_f = rule, best_f
@@ -68,29 +88,57 @@ class _Bounded:
         self._scorers = [Scorer(process) for process in model.processes]
         self._correlations = correlations(self._scorers)
         self._bounds = rises(rule)
+        self._least = -np.inf
+        self._bar: Bar | None = None
 
-    def __call__(
-        self, block: np.ndarray, least: float, closed: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the block (m,) and their utilities (m,): all that are at least `least`."""
-        pairs = list(zip(self._scorers, self._correlations(block), strict=True))
-        means = [scorer.mean(k) for scorer, k in pairs]
-        explained = [scorer.explained(k, _FIRST) for scorer, k in pairs]
+    def able(
+        self, first: int, block: np.ndarray, least: float, without: np.ndarray | None
+    ) -> _Able:
+        """Those of a block, whose first row is given, that may reach `least` by their mean."""
+        found = self._correlations(block)
+        means = [scorer.mean(k) for scorer, k in zip(self._scorers, found, strict=True)]
         rows = np.arange(len(block))
-        if self._bounds and least > -np.inf:
-            rows = np.flatnonzero(self._utility(means, explained) >= least)
-        if closed is not None and len(closed):
-            rows = rows[~np.isin(rows, closed)]
-        some = [m[rows] for m in means]
-        whole = [
-            part[rows] + scorer.explained(k[rows], _REST)
-            for part, (scorer, k) in zip(explained, pairs, strict=True)
-        ]
-        values = self._utility(some, whole)
+        if (bar := self._raised(least)) is not None:
+            rows = bar(*self._moments(means, [torch.zeros(len(block))] * len(means)))
+        if without is not None:
+            rows = rows[~np.isin(rows + first, without)]
+        return _Able(rows + first, [m[rows] for m in means], [k[rows] for k in found])
+
+    def values(self, waiting: list[_Able], least: float) -> tuple[np.ndarray, np.ndarray]:
+        """The rows (m,) and utilities (m,) of those that reach `least`."""
+        rows = np.concatenate([able.rows for able in waiting])
+        means = list(map(np.concatenate, zip(*(able.means for able in waiting), strict=True)))
+        found = list(map(torch.cat, zip(*(able.correlations for able in waiting), strict=True)))
+        explained = self._explained(found, _FIRST)
+        if (bar := self._raised(least)) is not None:
+            able = bar(*self._moments(means, explained))
+            rows, means = rows[able], [m[able] for m in means]
+            found, explained = [k[able] for k in found], [part[able] for part in explained]
+        rest = self._explained(found, _REST)
+        whole = [a.add_(b) for a, b in zip(explained, rest, strict=True)]
+        values = self._worth(Posterior(*self._moments(means, whole), self._noise))
         good = (values >= least) & np.isfinite(values)
         return rows[good], values[good]
 
-    def _utility(self, means: list[np.ndarray], explained: list[torch.Tensor]) -> np.ndarray:
+    def _explained(self, found: list[torch.Tensor], bands: slice) -> list[torch.Tensor]:
+        pairs = zip(self._scorers, found, strict=True)
+        return [scorer.explained(k, bands) for scorer, k in pairs]
+
+    def _raised(self, least: float) -> Bar | None:
+        """What an object has to pass to reach `least`; None where that cannot be said."""
+        if self._bounds and least > self._least:
+            self._least = least
+            spread = math.sqrt(max(scorer.hyper.outputscale for scorer in self._scorers))
+            self._bar = Bar(self._worth, least, _MEANS, (0.0, 2 * spread), self._noise)
+        return self._bar
+
+    def _worth(self, belief: Posterior) -> np.ndarray:
+        return utility(self._rule, belief, self._best_f, _NO_DRAWS)
+
+    def _moments(
+        self, means: list[np.ndarray], explained: list[torch.Tensor]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the mixture."""
         mean = np.empty(len(means[0]), dtype=np.float32)
         std = np.empty_like(mean)
         variances = []
@@ -98,8 +146,7 @@ class _Bounded:
             scale = scorer.hyper.outputscale
             variances.append((scale - part).clamp_(min=1e-7 * scale).numpy())
         mix(self._shares, means, variances, mean, std)
-        belief = Posterior(mean, std, self._noise)
-        return utility(self._rule, belief, self._best_f, _NO_DRAWS)
+        return mean, std
 
 
 class _NoDraws:
@@ -118,12 +165,12 @@ _NO_DRAWS: np.random.Generator = _NoDraws()  # type: ignore[assignment]
 class _Best:
     """The rows of the k highest values so far, and some more while that is less work."""
 
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, least: float) -> None:
         if k < 1:
             raise ValueError(f"k is how many objects are wanted, at least 1, got {k}")
         self._k = k
         self._rows, self._values = np.zeros(0, dtype=np.int64), np.zeros(0)
-        self.least = -np.inf
+        self.least = least
 
     def add(self, rows: np.ndarray, values: np.ndarray) -> None:
         """Take what may be among them."""

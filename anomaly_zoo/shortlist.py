@@ -14,8 +14,7 @@ from anomaly_zoo.sweep import BLOCK, everywhere
 
 Rule = Callable[..., np.ndarray]
 _STEPS = 256
-_HALVINGS = 22
-_CHUNK = BLOCK
+_HALVINGS = 27
 
 
 def shortlist(
@@ -40,30 +39,68 @@ def shortlist(
     >>> shortlist(greedy, belief, 0.0, rng, everything, 2)
     array([1, 2])
     """
-    n = len(posterior)
-    if n <= SMALL or not rises(rule):
-        return highest(utility(rule, posterior, best_f, rng), k, open_)
-    evaluate = partial(_some, rule, posterior, best_f, rng)
+    n, mean, std = len(posterior), posterior.mean, posterior.std
+
+    def worth(belief: Posterior) -> np.ndarray:
+        return utility(rule, belief, best_f, rng)
+
+    def some_worth(rows: np.ndarray) -> np.ndarray:
+        return worth(Posterior(mean[rows], std[rows], posterior.noise))
+
     some = np.arange(0, n, STRIDE)
     some = some[open_[some]]
-    if len(some) < k:
-        return highest(utility(rule, posterior, best_f, rng), k, open_)
-    least = float(np.partition(evaluate(some), -k)[-k])
-    low, high = float(posterior.std.min()), float(posterior.std.max())
-    width = max((high - low) / _STEPS, 1e-9)
-    spreads = low + width * np.arange(1, _STEPS + 1)
-    means = _least_means(rule, least, spreads, best_f, rng, posterior)
+    if n <= SMALL or not rises(rule) or len(some) < k:
+        return highest(worth(posterior), k, open_)
+    least = float(np.partition(some_worth(some), -k)[-k])
+    means, spreads = ((float(values.min()), float(values.max())) for values in (mean, std))
+    bar = Bar(worth, least, means, spreads, posterior.noise)
 
     def able(first: int) -> np.ndarray:
-        rows = slice(first, first + _CHUNK)
-        step = ((posterior.std[rows] - np.float32(low)) * np.float32(1 / width)).astype(np.int32)
-        # A little up, so that no rounding puts an object below its step.
-        np.clip(step + 1, 0, _STEPS - 1, out=step)
-        return first + np.flatnonzero(posterior.mean[rows] >= means[step])
+        rows = slice(first, first + BLOCK)
+        return first + bar(mean[rows], std[rows])
 
-    rows = np.concatenate(everywhere(able, n, _CHUNK))
+    rows = np.concatenate(everywhere(able, n, BLOCK))
     rows = rows[open_[rows]]
-    return rows[highest(evaluate(rows), k, np.ones(len(rows), dtype=bool))]
+    return rows[highest(some_worth(rows), k, np.ones(len(rows), dtype=bool))]
+
+
+class Bar:
+    """Which objects may reach a utility, where that never falls as mean or spread grow.
+
+    For each of 256 steps of the spread bisection finds a mean below which nothing reaches it.
+    `means` and `spreads` are ranges, lowest and highest; what lies above one is let through.
+
+    >>> bar = Bar(lambda belief: belief.mean + 2 * belief.std, 3.0, (0.0, 5.0), (0.0, 1.0))
+    >>> bar(np.float32([0.5, 1.5, 2.5]), np.float32([0.9, 0.9, 0.1]))
+    array([1])
+    """
+
+    def __init__(
+        self,
+        worth: Callable[[Posterior], np.ndarray],
+        least: float,
+        means: tuple[float, float],
+        spreads: tuple[float, float],
+        noise: float = 0.0,
+    ) -> None:
+        width = max((spreads[1] - spreads[0]) / (_STEPS - 2), 1e-9)
+        self._lowest, self._per_width = np.float32(spreads[0]), np.float32(1 / width)
+        # The upper end of each step; two more than the range has, as a step up is taken below.
+        upper = spreads[0] + width * np.arange(1, _STEPS + 1)
+        low, high = np.full(_STEPS, means[0]), np.full(_STEPS, means[1])
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            short = worth(Posterior(middle, upper, noise)) < least
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        bars = np.where(low > means[0], low - 1e-5 * (1 + np.abs(low)), -np.inf)
+        self._bars = np.append(bars, -np.inf).astype(np.float32)
+
+    def __call__(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """The rows (m,) of those that may, by their mean (n,) and std (n,), float32."""
+        step = ((std - self._lowest) * self._per_width).astype(np.int32)
+        # A step up, so that no rounding puts an object below its own.
+        np.clip(step + 1, 0, _STEPS, out=step)
+        return np.flatnonzero(mean >= self._bars[step])
 
 
 def utility(
@@ -88,29 +125,3 @@ def rises(rule: Rule) -> bool:
     while isinstance(rule, partial):
         rule = rule.func
     return rule in RISING
-
-
-def _some(
-    rule: Rule, posterior: Posterior, best_f: float, rng: np.random.Generator, rows: np.ndarray
-) -> np.ndarray:
-    belief = Posterior(posterior.mean[rows], posterior.std[rows], posterior.noise)
-    return utility(rule, belief, best_f, rng)
-
-
-def _least_means(
-    rule: Rule,
-    least: float,
-    spreads: np.ndarray,
-    best_f: float,
-    rng: np.random.Generator,
-    posterior: Posterior,
-) -> np.ndarray:
-    """(s,) float32: the mean below which no object of each spread reaches `least`."""
-    low = np.full(len(spreads), float(posterior.mean.min()))
-    high = np.full(len(spreads), float(posterior.mean.max()))
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        belief = Posterior(middle, spreads, posterior.noise)
-        short = utility(rule, belief, best_f, rng) < least
-        low, high = np.where(short, middle, low), np.where(short, high, middle)
-    return (low - 1e-5 * (1 + np.abs(low))).astype(np.float32)

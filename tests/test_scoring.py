@@ -75,6 +75,10 @@ def test_the_parts_together_are_the_whole(kind: str, rule: Any) -> None:
     for order in itertools.permutations(tables):
         again = merged([merged(order[:2]), order[2]])
         assert again.ids.tolist() == whole.ids.tolist()
+    least = whole.values[-1] - tolerance
+    known = [score_part(part, model, rule, 2.0, K, rated, least) for part in parts]
+    assert all(table.values.min(initial=least) >= least for table in known)
+    np.testing.assert_allclose(merged(known).values, whole.values, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])

@@ -32,7 +32,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty thousand count as many, and are cut into pieces."""
     monkeypatch.setattr(short, "SMALL", 1000)
     monkeypatch.setattr(high, "SMALL", 1000)
-    monkeypatch.setattr(short, "_CHUNK", 3000)
+    monkeypatch.setattr(short, "BLOCK", 3000)
 
 
 def beliefs(kind: str) -> Posterior:

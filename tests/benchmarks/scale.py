@@ -215,10 +215,17 @@ def top(bench: Bench) -> float:
 
     session, state = bench.session, bench.session.state
 
+    found: list[Top] = []
+
     def score(part: Part) -> Top:
-        return score_part(part, state.model, expected_improvement, state.best_f, TOP, state.rated)
+        known = np.concatenate([top.values for top in found] or [[]])
+        least = np.sort(known)[-TOP] if len(known) >= TOP else -np.inf
+        rule, best_f = expected_improvement, state.best_f
+        found.append(score_part(part, state.model, rule, best_f, TOP, state.rated, least))
+        return found[-1]
 
     def act() -> None:
+        found.clear()
         with ThreadPoolExecutor(cores()) as workers:
             merged(workers.map(score, session.space.parts(4 * cores())))
 
