@@ -17,7 +17,7 @@ from anomaly_zoo.start import Exploration, alike
 from anomaly_zoo.threads import one_thread
 
 if TYPE_CHECKING:
-    from anomaly_zoo.session import State
+    from anomaly_zoo.state import State
 
 STARTERS = 10
 """So many first looks explore, whatever the ratings."""

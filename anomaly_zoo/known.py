@@ -19,7 +19,7 @@ from anomaly_zoo.similar import similar
 from anomaly_zoo.votes import fraction
 
 if TYPE_CHECKING:
-    from anomaly_zoo.session import State
+    from anomaly_zoo.state import State
 
 BELIEFS = ("interest", "interest_std", "p_interesting", "p_artefact", "score")
 """What the model says; a column of the catalogue with one of these names is hidden by it."""

@@ -17,7 +17,7 @@ from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.ratings import ACTS, Event, live
 
 if TYPE_CHECKING:
-    from anomaly_zoo.session import State
+    from anomaly_zoo.state import State
 
 AUDIT = "random check of the top 50"
 """The reason of a look that measures the top of the ranking."""

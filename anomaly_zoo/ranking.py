@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anomaly_zoo.catalog import Catalog
     from anomaly_zoo.ids import Ids
     from anomaly_zoo.selection import Selection
-    from anomaly_zoo.session import State
+    from anomaly_zoo.state import State
 
 DESCRIPTIONS = {
     "rank": "place in this table: 1 is the most interesting, or the closest where it has distances",

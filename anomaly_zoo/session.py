@@ -1,12 +1,11 @@
-"""Session: the one mutable object; State: a frozen snapshot of what it knows."""
+"""Session: the one mutable object. What it knows at a time is a State."""
 
 from __future__ import annotations
 
-import getpass
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from numbers import Integral
@@ -21,14 +20,13 @@ from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
 from anomaly_zoo.calibration import Calibration, Left, calibrate
 from anomaly_zoo.catalog import Catalog
-from anomaly_zoo.choice import GOALS, Choice
-from anomaly_zoo.encoders.protocol import Encoder, label
+from anomaly_zoo.choice import Choice
+from anomaly_zoo.encoders.protocol import Encoder
 from anomaly_zoo.expression import Alike, Near, Node, Rated, Tagged
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.known import Known
 from anomaly_zoo.pool import Pool
 from anomaly_zoo.positions import check_angle, check_position
-from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.progress import Progress, foreseen, progress
 from anomaly_zoo.query import parse
 from anomaly_zoo.ranking import export, ranked
@@ -44,98 +42,22 @@ from anomaly_zoo.ratings import (
 )
 from anomaly_zoo.representation import Axes, Representation
 from anomaly_zoo.selection import Selection
+from anomaly_zoo.settings import (
+    aligned,
+    check_audit,
+    check_encoder,
+    check_examples,
+    check_settings,
+    login,
+)
+from anomaly_zoo.sheet import LIMITS
 from anomaly_zoo.similar import features_of
 from anomaly_zoo.start import POOL
-from anomaly_zoo.sheet import LIMITS
-from anomaly_zoo.sweep import BLOCK, everywhere
+from anomaly_zoo.state import Pick, State
 from anomaly_zoo.tags import tag_of
 from anomaly_zoo.takeaway import REGIONS, take_away
 
-
-@dataclass(frozen=True)
-class Pick:
-    """An object to look at next: what the model expects of it, and why it is shown."""
-
-    id_str: str
-    interest: float
-    interest_std: float
-    reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """What follows from the representation, the log so far and the seed; nothing else enters.
-
-    Arrays are aligned with the n rows of the representation.
-    """
-
-    n_events: int
-    """How many events of the log it answers."""
-    opinions: Opinions
-    rated: np.ndarray
-    """Rows (m,) of the rated objects, in the order of their first rating."""
-    scores: np.ndarray
-    """Their mean scores (m,), 0 to 5."""
-    artefact: np.ndarray
-    """(n,) True for artefacts, flagged or taken for one by `p_artefact`: they leave the ranking."""
-    p_artefact: np.ndarray
-    """(n,) float32, how likely each object is an artefact like the flagged ones; 1 for those."""
-    posterior: Posterior
-    calibration: Calibration
-    """What the ratings so far say about the worth of the posterior's own spread."""
-    left: Left
-    """How the interest of the objects that may be shown stands."""
-    best_f: float
-    """What an object is to improve on: the posterior mean of the 50th of the unrated ("many"), or
-    the highest among the rated ("best")."""
-    open: np.ndarray
-    """(n,) True for what may be shown: within the limit, neither rated nor skipped nor an
-    artefact."""
-    model: InterestModel
-    """What the posterior comes from."""
-    seen: np.ndarray
-    """Rows of all objects that were rated, skipped or flagged."""
-    limit: str = ""
-    """What the search is limited to, in words; "" for nothing."""
-    within: np.ndarray | None = None
-    """(n,) True for what the search is limited to; None where it is not limited."""
-    limit_trouble: str = ""
-    """Why there is nothing within although there is a limit: it cannot be worked out any more."""
-
-    @cached_property
-    def p_interesting(self) -> np.ndarray:
-        """(n,) float32, the probability that a rating is at least 4; its sum over the objects that
-        are left is how many of them may be interesting. Computed when it is first asked for."""
-        p = np.empty(len(self.posterior), dtype=np.float32)
-
-        def work(first: int) -> None:
-            rows = slice(first, first + BLOCK)
-            mean, std = self.posterior.mean[rows], self.posterior.std[rows]
-            p[rows] = self.calibration.p_interesting(mean, std, self.left)
-
-        everywhere(work, len(p))
-        p.flags.writeable = False
-        return p
-
-    def foretold(self, row: int) -> dict[str, Any]:
-        """What is expected of a rating of one object, for the log."""
-        mean, std = self.posterior.mean[row : row + 1], self.posterior.std[row : row + 1]
-        return {
-            "interest": float(mean[0]),
-            "interest_std": float(std[0]),
-            "noise": self.calibration.noise,
-            "p_interesting": float(self.calibration.p_interesting(mean, std, self.left)[0]),
-        }
-
-    @cached_property
-    def hidden(self) -> np.ndarray:
-        """Rows of the artefacts."""
-        return np.flatnonzero(self.artefact)
-
-    @property
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """The Gaussian processes behind the posterior, and their shares."""
-        return self.model.hypotheses
+__all__ = ["Pick", "Session", "State"]
 
 
 class Session:
@@ -156,8 +78,9 @@ class Session:
     in name and version. Features without their encoder at hand need none.
 
     Beyond the features, their components (from 128 MB on they are on disk) and the catalogue it
-    takes at most 120 bytes an object, 20 MB a core and 30 MB, whatever is asked of it but a ranking
-    of everything or a rule of one's own.
+    takes at most 120 bytes an object, 20 MB a core and 30 MB, a limit and a search for some among
+    it, whatever is asked of it but a ranking or a selection of everything (some 30 bytes an object
+    of it more) or a rule of one's own.
 
     Raises ValueError where catalogue and representation do not hold the same objects, where the
     ratings file belongs to another representation (with both encoders, where those differ), or
@@ -189,22 +112,22 @@ class Session:
         encoder: Encoder | None = None,
         audit: float = 0.05,
     ) -> None:
-        _check_settings(representation, catalog, seed, components, goal, acquisition)
-        self.audit = _check_audit(audit)
+        check_settings(representation, catalog, seed, components, goal, acquisition)
+        self.audit = check_audit(audit)
         if encoder is not None:
-            _check_encoder(encoder, representation)
+            check_encoder(encoder, representation)
         self.encoder = encoder
         self.representation = representation
-        self.catalog = None if catalog is None else _aligned(catalog, representation)
+        self.catalog = None if catalog is None else aligned(catalog, representation)
         self.log = RatingLog(ratings, representation.hash, representation.encoder)
         self.seed = seed
-        self.rater = str(rater) if rater is not None else _login()
+        self.rater = str(rater) if rater is not None else login()
         self._components = min(components, representation.d)
         self.space = representation.pca(self._components)
         self.goal = goal
         self._acquisition = acquisition
         self._variance = _variance(self.space, seed)
-        examples = _check_examples(start_like, representation)
+        examples = check_examples(start_like, representation)
         self.pool = Pool(self.space)
         self._choice = Choice(
             self.space, self._variance, seed, acquisition, goal, self.audit, examples
@@ -804,108 +727,3 @@ def _refit_after(n: int) -> int:
     from 100 on every 10th."""
     step = 1 if n <= 20 else 5 if n <= 100 else 10
     return n - n % step
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "rater"
-
-
-def _check_settings(
-    representation: object,
-    catalog: object,
-    seed: object,
-    components: object,
-    goal: object,
-    acquisition: object,
-) -> None:
-    """Say at once what a Session cannot work with."""
-    if not isinstance(representation, Representation):
-        raise TypeError(
-            f"expected an az.Representation first, got {type(representation).__name__}; "
-            "az.Representation.read(path) reads one, az.Representation(ids, X) makes one"
-        )
-    if catalog is not None and not isinstance(catalog, Catalog):
-        raise TypeError(
-            f"expected an az.Catalog, got {type(catalog).__name__}; "
-            "az.Catalog.read(path) reads one, az.Catalog(frame) makes one"
-        )
-    if not isinstance(seed, Integral) or seed < 0:
-        raise ValueError(f"seed is a whole number, 0 or more, got {seed!r}")
-    if not isinstance(components, Integral) or components < 1:
-        raise ValueError(f"components is a whole number, 1 or more, got {components!r}")
-    if goal not in GOALS:
-        raise ValueError(f"goal is 'many' or 'best', got {goal!r}")
-    if not callable(acquisition):
-        raise TypeError(
-            f"acquisition is a function, such as az.acquisition.greedy, got {acquisition!r}"
-        )
-
-
-def _check_audit(audit: object) -> float:
-    if not isinstance(audit, int | float) or not 0 <= audit <= 0.5:
-        raise ValueError(
-            f"audit is the share of looks that check the top 50 at random, 0 to 0.5, got {audit!r}"
-        )
-    return float(audit)
-
-
-def _check_examples(ids: object, representation: Representation) -> np.ndarray:
-    """The rows of the examples to start with."""
-    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
-        raise TypeError(f"start_like is a list of ids such as ['J1234'], got {ids!r}")
-    return np.array(list(dict.fromkeys(representation.row(i) for i in ids)), dtype=int)
-
-
-def _check_encoder(encoder: object, representation: Representation) -> None:
-    """Refuse an encoder whose vectors do not lie among those of the representation."""
-    if isinstance(encoder, type) or not all(hasattr(encoder, n) for n in ("name", "version", "d")):
-        raise TypeError(f"expected an encoder such as az.encoders.Pixels(), got {encoder!r}")
-    given: Any = encoder
-    mine, theirs = label(given), representation.encoder
-    if mine == theirs and given.d == representation.d:
-        return
-    if not theirs:
-        raise ValueError(
-            f"the features do not say which encoder made them, so {mine!r} may be another; if you "
-            f"know that it did: az.Representation(ids, X, encoder={mine!r})"
-        )
-    if mine == theirs:
-        raise ValueError(
-            f"the encoder {mine!r} gives {given.d} features an image, the representation has "
-            f"{representation.d}; give the features as they came from the encoder"
-        )
-    same = " version of the" if given.name == theirs.split(" ")[0] else ""
-    raise ValueError(
-        f"the features were made with {theirs!r}, the encoder given is {mine!r}, another{same} "
-        "encoder; embed the images anew with it (az.embed(catalog, encoder)), or leave encoder= out"
-    )
-
-
-def _aligned(catalog: Catalog, representation: Representation) -> Catalog:
-    """The catalogue in the order of the representation, or a ValueError where they differ."""
-    features, objects = representation.ids, catalog.ids
-    shared = len(objects.known(features))
-    if shared == len(features) == len(objects):
-        return catalog.only(features)
-    problems = [
-        f"{len(ids):,} {'object has' if len(ids) == 1 else 'objects have'} {where} "
-        f"({', '.join(repr(i) for i in sorted(ids)[:3])})"
-        for ids, where in (
-            (features.without(objects), "features but no row in the catalogue"),
-            (objects.without(features), "a row in the catalogue but no features"),
-        )
-        if len(ids)
-    ]
-    todo = (
-        "not one id is in both: are they written alike?"
-        if not shared
-        else "keep those in both: "
-        "features = features.only(catalog.ids); catalog = catalog.only(features.ids)"
-    )
-    raise ValueError(
-        f"{'; '.join(problems)}. The representation has {len(features):,} objects, the catalogue "
-        f"{len(objects):,}; {todo}"
-    )
