@@ -11,6 +11,9 @@ import nbformat
 import pandas as pd
 import pytest
 
+import anomaly_zoo as az
+from anomaly_zoo.ratings import RatingLog, opinions
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 # The most cells, and lines in one: two that are used, and one that shows how well it goes.
 SHORT, MEASURES = (10, 6), (20, 50)
@@ -22,6 +25,7 @@ def test_there_are_notebooks() -> None:
         "01_find_anomalies.ipynb",
         "02_bring_your_own_images.ipynb",
         "03_how_well_does_it_find.ipynb",
+        "04_explore.ipynb",
     ]
 
 
@@ -57,7 +61,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS[:2], NOTEBOOKS[3]], ids=lambda path: path.stem)
 def test_runs_from_top_to_bottom_and_again(
     path: Path,
     environment: dict[str, str],
@@ -83,6 +87,13 @@ def test_runs_from_top_to_bottom_and_again(
         assert written["rank"].tolist() == list(range(1, 601))
         names = {p.name for p in tmp_path.iterdir()} - {".ipynb_checkpoints"}
         assert names == {"zoo_images", "features.parquet", "my_ratings.db", "my_anomalies.csv"}
+    if path.stem == "04_explore":
+        written = pd.read_csv(tmp_path / "rings.csv", comment="#")
+        assert written["rank"].tolist() == list(range(1, len(written) + 1)) and len(written) > 9
+        assert len((tmp_path / "rings.reg").read_text().split("circle")) == len(written) + 1
+        assert (tmp_path / "rings.png").read_bytes().startswith(b"\x89PNG")
+        log = RatingLog(tmp_path / "explore.db", az.examples.zoo().features.hash)
+        assert opinions(log.events).limit == "truth_magnitude < 17"
 
 
 TELL = """

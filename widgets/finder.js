@@ -1,10 +1,10 @@
 // A line to ask for galaxies in words, and cuts that write them. Twin of anomaly_zoo/ui/finder.py.
 
 const HELP = [
-  "redshift < 0.1 AND mag > 17",
+  "interest > 3 AND unrated",
+  "mag < 17 AND redshift < 0.1     any columns of the catalogue",
   "near #ring          closest to those tagged",
   "near J1234          closest to one galaxy",
-  "interest > 3 AND unrated",
   "within(10.5, -3.2, 30)   ra, dec, arcsec",
 ].join("\n");
 const WORDS = ["AND", "OR", "NOT", "near", "tagged", "rated", "unrated", "within("];
@@ -34,7 +34,7 @@ function render({ model, el }) {
   const line = make("form", "az-find");
   const field = make("input", "az-words");
   field.type = "search";
-  field.placeholder = "Find galaxies:  redshift < 0.1 AND near #ring";
+  field.placeholder = "Find galaxies:  interest > 3 AND near #ring";
   field.title = HELP;
   field.spellcheck = false;
   field.autocomplete = "off";

@@ -93,10 +93,10 @@ function build(el) {
   parts.known.id = `az-tags-${token()}`;
   parts.word.setAttribute("list", parts.known.id);
   parts.links = make("span", "az-links");
-  extra.append(parts.tags, parts.word, parts.known, parts.links);
+  extra.append(parts.tags, parts.word, parts.known);
   parts.message = make("div", "az-message");
   parts.message.setAttribute("role", "status");
-  frame.append(parts.note, parts.reason, parts.rank, parts.hint, extra, parts.message);
+  frame.append(parts.note, parts.reason, parts.rank, parts.hint, parts.links, extra, parts.message);
   const line = make("div", "az-line");
   parts.id = make("span", "az-id");
   parts.position = make("span", "az-position");
