@@ -78,9 +78,9 @@ class Session:
     in name and version. Features without their encoder at hand need none.
 
     Beyond the features, their components (from 128 MB on they are on disk) and the catalogue it
-    takes at most 120 bytes an object, 20 MB a core and 30 MB, a limit and a search for some among
-    it, whatever is asked of it but a ranking or a selection of everything (some 30 bytes an object
-    of it more) or a rule of one's own.
+    takes at most 120 bytes an object (one of them for a limit), 20 MB a core and 30 MB, whatever is
+    asked of it but a rule of one's own, or a ranking or selection of everything (some 30 bytes more
+    for each object of it).
 
     Raises ValueError where catalogue and representation do not hold the same objects, where the
     ratings file belongs to another representation (with both encoders, where those differ), or
