@@ -310,21 +310,18 @@ def mix(
     >>> mean.item(), std.item()
     (2.0, 2.0)
     """
-    if len(shares) == 1:
-        mean[:] = means[0]
-        np.sqrt(variances[0], out=std)
-        return
-    np.multiply(means[0], shares[0], out=mean, casting="same_kind")
-    for share, m in zip(shares[1:], means[1:], strict=True):
-        mean += share * m
-    std[:] = 0
-    for share, m, variance in zip(shares, means, variances, strict=True):
-        apart = m - mean
-        apart *= apart
-        apart += variance
-        apart *= share
-        std += apart
-    np.sqrt(std, out=std)
+    out, spread = torch.from_numpy(mean), torch.from_numpy(std)
+    out.zero_()
+    spread.zero_()
+    pairs = [(float(s), torch.from_numpy(m)) for s, m in zip(shares, means, strict=True)]
+    for share, m in pairs:
+        out.add_(m, alpha=share)
+    for (share, m), variance in zip(pairs, variances, strict=True):
+        spread.add_(torch.from_numpy(variance), alpha=share)
+        if len(pairs) > 1:
+            apart = m - out
+            spread.addcmul_(apart, apart, value=share)
+    spread.sqrt_()
 
 
 def _check_ratings(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

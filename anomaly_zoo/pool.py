@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from anomaly_zoo.interest import Hypothesis, InterestModel, mix
 from anomaly_zoo.posterior import Posterior
@@ -16,6 +17,8 @@ from anomaly_zoo.threads import one_thread
 
 STEPS = 10
 """After so many ratings more, one at a time, everything is computed anew: float32 drifts."""
+
+_PIECE = 32_768  # rows that torch adds in one thread, and that stay in the cache meanwhile
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,42 +194,26 @@ class Pool:
     ) -> tuple[InterestModel, Posterior]:
         """One rating more: its score is the last of `scores`."""
         x = self.space.take(np.array([column.row]))[0]
-        gains, shrinkages, floors = [], [], []
+        n, shares, changes = len(self.space), model.shares, []
         for process in model.processes:
             m, v = process.moments(np.asarray(x, dtype=np.float64)[None])
             total = float(v[0, 0]) + process.hyper.noise
-            gains.append(np.float32((scores[-1] - float(m[0])) / total))
-            shrinkages.append(np.float32(1 / total))
-            floors.append(np.float32(1e-7 * process.hyper.outputscale))
-        n, shares = len(self.space), model.shares
+            gain = (float(scores[-1]) - float(m[0])) / total
+            changes.append((gain, -1 / total, 1e-7 * process.hyper.outputscale))
         mean, std = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
-        parts = list(
-            zip(
-                self._means,
-                self._variances,
-                column.covariances,
-                gains,
-                shrinkages,
-                floors,
-                strict=True,
-            )
-        )
+        kinds = self._means, self._variances, column.covariances
 
         def move(first: int) -> None:
-            rows = slice(first, first + BLOCK)
-            moved = np.empty(min(BLOCK, n - first), dtype=np.float32)
-            for *arrays, gain, shrinkage, floor in parts:
-                m, variance, c = (array[rows] for array in arrays)
-                np.multiply(c, gain, out=moved)
-                m += moved
-                np.multiply(c, c, out=moved)
-                moved *= shrinkage
-                variance -= moved
-                np.maximum(variance, floor, out=variance)
-            means, variances = ([part[i][rows] for part in parts] for i in (0, 1))
+            rows = slice(first, first + _PIECE)
+            means, variances, covariances = ([array[rows] for array in kind] for kind in kinds)
+            held = zip(means, variances, covariances, changes, strict=True)
+            for *arrays, (gain, shrinkage, floor) in held:
+                m, variance, c = map(torch.from_numpy, arrays)
+                m.add_(c, alpha=gain)
+                variance.addcmul_(c, c, value=shrinkage).clamp_(min=floor)
             mix(shares, means, variances, mean[rows], std[rows])
 
-        everywhere(move, n)
+        everywhere(move, n, _PIECE)
         return model.extended(x, scores), Posterior(mean, std, model.noise)
 
     def _sweep(

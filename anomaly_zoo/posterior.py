@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import ndtr
@@ -35,6 +35,10 @@ class Posterior:
     mean: np.ndarray
     std: np.ndarray
     noise: float = 0.0
+    means: tuple[float, float] = field(init=False, repr=False)
+    """The lowest and the highest mean; zeros where there is none."""
+    stds: tuple[float, float] = field(init=False, repr=False)
+    """The same of std."""
 
     def __post_init__(self) -> None:
         mean = np.asarray(self.mean, dtype=np.float32).view()
@@ -44,12 +48,12 @@ class Posterior:
                 f"mean and std must be one-dimensional and equally long, got {mean.shape} and "
                 f"{std.shape}; give one value per object in each"
             )
-        # Sums and extremes show every NaN and infinity in one pass, without a temporary array.
-        total, low, high = mean.sum(dtype=np.float64), std.min(initial=1), std.max(initial=0)
-        if not np.isfinite([total, low, high]).all():
+        # Extremes show every NaN and infinity without a temporary array.
+        means, stds = _range(mean), _range(std)
+        if not np.isfinite([*means, *stds]).all():
             raise ValueError("mean and std must be finite, got NaN or infinite values")
-        if not low > 0:
-            raise ValueError(f"std must be > 0, got {low}")
+        if len(std) and not stds[0] > 0:
+            raise ValueError(f"std must be > 0, got {stds[0]}")
         noise = float(self.noise)
         if not (np.isfinite(noise) and noise >= 0):
             raise ValueError(f"noise must be a finite number >= 0, got {self.noise}")
@@ -58,6 +62,8 @@ class Posterior:
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "std", std)
         object.__setattr__(self, "noise", noise)
+        object.__setattr__(self, "means", means)
+        object.__setattr__(self, "stds", stds)
 
     def __len__(self) -> int:
         """Return the number of objects."""
@@ -74,3 +80,7 @@ class Posterior:
         """
         spread = np.hypot(self.std, np.float32(self.noise))
         return ndtr((self.mean - np.float32(threshold)) / spread).astype(np.float32)
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)

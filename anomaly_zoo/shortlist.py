@@ -13,8 +13,8 @@ from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.sweep import BLOCK, everywhere
 
 Rule = Callable[..., np.ndarray]
-_STEPS = 256
-_HALVINGS = 27
+_STEPS = 64
+_HALVINGS = 16
 
 
 def shortlist(
@@ -29,7 +29,7 @@ def shortlist(
 
     The same as ordering the rule's values of all objects, for every rule. One that only rises with
     mean and spread (`acquisition.RISING`) is not evaluated everywhere: some objects give a value
-    that the k-th best reaches at least; for each of 256 steps of the spread bisection finds the
+    that the k-th best reaches at least; for each of 64 steps of the spread bisection finds the
     least mean that could reach it, and only objects above that are evaluated. ValueError where the
     rule does not give one number an object.
 
@@ -52,8 +52,7 @@ def shortlist(
     if n <= SMALL or not rises(rule) or len(some) < k:
         return highest(worth(posterior), k, open_)
     least = float(np.partition(some_worth(some), -k)[-k])
-    means, spreads = ((float(values.min()), float(values.max())) for values in (mean, std))
-    bar = Bar(worth, least, means, spreads, posterior.noise)
+    bar = Bar(worth, least, posterior.means, posterior.stds, posterior.noise)
 
     def able(first: int) -> np.ndarray:
         rows = slice(first, first + BLOCK)
@@ -67,7 +66,7 @@ def shortlist(
 class Bar:
     """Which objects may reach a utility, where that never falls as mean or spread grow.
 
-    For each of 256 steps of the spread bisection finds a mean below which nothing reaches it.
+    For each of 64 steps of the spread bisection finds a mean below which nothing reaches it.
     `means` and `spreads` are ranges, lowest and highest; what lies above one is let through.
 
     >>> bar = Bar(lambda belief: belief.mean + 2 * belief.std, 3.0, (0.0, 5.0), (0.0, 1.0))
@@ -94,13 +93,15 @@ class Bar:
             low, high = np.where(short, middle, low), np.where(short, high, middle)
         bars = np.where(low > means[0], low - 1e-5 * (1 + np.abs(low)), -np.inf)
         self._bars = np.append(bars, -np.inf).astype(np.float32)
+        self._least, self._highest = self._bars[:-1].min(), np.float32(spreads[1])
 
     def __call__(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The rows (m,) of those that may, by their mean (n,) and std (n,), float32."""
-        step = ((std - self._lowest) * self._per_width).astype(np.int32)
+        rows = np.flatnonzero((mean >= self._least) | (std > self._highest))
+        step = ((std[rows] - self._lowest) * self._per_width).astype(np.int32)
         # A step up, so that no rounding puts an object below its own.
         np.clip(step + 1, 0, _STEPS, out=step)
-        return np.flatnonzero(mean >= self._bars[step])
+        return rows[mean[rows] >= self._bars[step]]
 
 
 def utility(
