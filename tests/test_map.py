@@ -12,6 +12,7 @@ from waiting import until
 
 from anomaly_zoo.ui.colours import NONE, PALETTES, Colouring, by_column, by_density
 from anomaly_zoo.ui.map import AROUND, DOTS, MARGIN, SMALL, GalaxyMap
+from anomaly_zoo.ui.mosaic import Painted
 from anomaly_zoo.ui.painting import RINGS
 from anomaly_zoo.ui.raster import Raster, Window
 
@@ -361,3 +362,39 @@ def test_marks_and_selection_follow_the_objects(screen: Screen) -> None:
     xy = screen.map.xy.astype(float)
     assert sorted(screen.marked("chosen")) == sorted(map(tuple, xy[[5, 6]].tolist()))
     assert screen.marked("near") == [tuple(xy[7].tolist())]
+
+
+def test_tiles_are_met_where_they_are(screen: Screen) -> None:
+    class Two:
+        """Tiles that cover the left half of the map with object 4."""
+
+        closed = False
+
+        def paint(self, xy: np.ndarray, cells: Any, window: Window, *rest: Any) -> Painted:
+            width, height, ratio, _, among = rest
+            assert len(xy) == N and among is None and ratio == pytest.approx(1, abs=0.01)
+            image = np.full((height, width), 0xFF0000FF, dtype=np.uint32)
+            return Painted(image, window.grown(0.1), None, 0)  # type: ignore[arg-type]
+
+        def tile_at(self, x: float, y: float) -> int | None:
+            return 4 if x < 0 else None
+
+        def close(self) -> None:
+            self.closed = True
+
+    mosaic = Two()
+    assert not screen.map.bar.can_tile
+    screen.map.tile(mosaic)  # type: ignore[arg-type]
+    screen.map.bar.tiled = True
+    screen.settle()
+    assert screen.map.bar.can_tile and (screen.pictures[0] == 0xFF0000FF).all()
+    seen = screen.map._scene().window.grown(0.1)
+    assert screen.map._picture.data["x"] == [seen.x0] and not len(screen.dots["x"])
+    screen.map.pane.pointer = [-2.0, 0.0]
+    screen.tap(*screen.map.xy[np.argmax(screen.map.xy[:, 0])].astype(float).tolist())
+    assert screen.hovered == [4] and screen.tapped == [int(np.argmax(screen.map.xy[:, 0]))]
+    screen.map.bar.tiled = False
+    screen.settle()
+    np.testing.assert_array_equal(screen.pictures[0], afresh(screen, screen.values))
+    screen.map.close()
+    assert mosaic.closed

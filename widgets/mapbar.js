@@ -48,13 +48,20 @@ function render({ model, el }) {
   const [layout, closeLayout] = choice("arrangement", "layout", "layouts");
   const [x, closeX] = choice("x", "x", "axes");
   const [y, closeY] = choice("y", "y", "axes");
-  bar.append(make("b", "", "Galaxy map"), colour, layout, x, y, about, scale);
+  const tiles = make("button", "az-small", "Mosaic");
+  tiles.type = "button";
+  tiles.title = "Tile the map with galaxies, each framed in its colour";
+  tiles.onclick = () => put(model, "tiled", !model.get("tiled"));
+  bar.append(make("b", "", "Galaxy map"), colour, layout, x, y, tiles, about, scale);
   el.append(bar, legend);
 
   const paint = () => {
     const [words, colours, note] = [model.get("words"), model.get("ramp"), model.get("note")];
     x.hidden = y.hidden = model.get("arrangement") !== "columns";
-    about.textContent = model.get("about");
+    tiles.hidden = !model.get("can_tile");
+    tiles.setAttribute("aria-pressed", String(model.get("tiled")));
+    const chosen = model.get("layouts").find(({ value }) => value === model.get("arrangement"));
+    about.textContent = model.get("about") === chosen?.text ? "" : model.get("about");
     about.title = about.textContent;
     low.textContent = model.get("low");
     high.textContent = model.get("high");

@@ -57,13 +57,14 @@ function render({ model, el }) {
     card.hidden = !spot || !pane || !model.get("item").id;
     if (card.hidden) return;
     const within = panel().getBoundingClientRect();
-    const { left, top } = pane.getBoundingClientRect();
+    const { left, top, height: room } = pane.getBoundingClientRect();
     const [x, y] = [left - within.left + spot[0], top - within.top + spot[1]];
     const { offsetWidth: width, offsetHeight: height } = card;
     const right = x + GAP + width < within.width ? x + GAP : x - GAP - width;
-    const below = y + GAP + height < within.height ? y + GAP : y - GAP - height;
+    const least = top - within.top;
+    const below = Math.min(y - 0.35 * height, least + room - height);
     card.style.left = `${Math.max(2, right)}px`;
-    card.style.top = `${Math.max(2, below)}px`;
+    card.style.top = `${Math.max(least, below)}px`;
   }
   const onPoint = (event) => {
     if (!panel()?.contains(event.target)) return;

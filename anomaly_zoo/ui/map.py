@@ -29,7 +29,8 @@ from anomaly_zoo.ui.bokeh_pane import BokehPane
 from anomaly_zoo.ui.cells import Cells
 from anomaly_zoo.ui.colours import Colouring, by_density
 from anomaly_zoo.ui.mapbar import MapBar
-from anomaly_zoo.ui.painting import DOTS, Easel, Limit, Scene
+from anomaly_zoo.ui.mosaic import Mosaic
+from anomaly_zoo.ui.painting import DOTS, Easel, Limit, Painting, Scene
 from anomaly_zoo.ui.raster import Raster, Window
 from anomaly_zoo.ui.tip import Tip
 
@@ -104,7 +105,9 @@ class GalaxyMap:
         self._home = self._view = _whole(self.xy)
         self._cells: Cells | None = None
         self._easel = Easel()
+        self._mosaic: Mosaic | None = None
         self.bar, self.tip = MapBar(), Tip()
+        self.bar.observe(lambda _: self.repaint(), "tiled")
         self._sources = {
             name: ColumnDataSource({"x": [], "y": [], "colour": []})
             for name in ("dots", "chosen", "near", "rated", "current", "hover")
@@ -216,6 +219,11 @@ class GalaxyMap:
         self.repaint()
         self._later(self._shrink)
 
+    def tile(self, mosaic: Mosaic) -> None:
+        """Offer to tile the map with galaxies; paint anew, by `repaint`, when more have arrived."""
+        self._mosaic = mosaic
+        self.bar.can_tile = True
+
     def mark(self, name: str, rows: np.ndarray, scores: np.ndarray | None = None) -> None:
         """Mark rows as "near", "rated" (with their scores, 0 to 5) or "current"."""
         self._marked[name] = rows
@@ -248,6 +256,8 @@ class GalaxyMap:
 
     def close(self) -> None:
         """Stop painting."""
+        if self._mosaic is not None:
+            self._mosaic.close()
         self._painter.shutdown(wait=False, cancel_futures=True)
 
     def _later(self, work: Callable[..., None], *args: Any) -> None:
@@ -268,7 +278,15 @@ class GalaxyMap:
         if wish != self._wish:
             return
         scene = self._scene()
-        painting = self._easel.paint(scene)
+        tiles = self._tiles()
+        if tiles is None:
+            painting, covered = self._easel.paint(scene), scene.window
+        else:
+            mask = None if scene.limit is None else scene.limit.mask
+            ratio = scene.width / self.pane.size[0] / (1 + 2 * MARGIN)
+            size = (scene.width, scene.height, ratio)
+            tiled = tiles.paint(scene.xy, scene.cells, scene.window, *size, scene.colouring, mask)
+            painting, covered = Painting(tiled.image, _NOBODY, _NOBODY), tiled.window
         dots, rings = (
             {"x": x, "y": y, "colour": colours}
             for rows, colours in (
@@ -279,8 +297,7 @@ class GalaxyMap:
         )
         picture: dict[str, Any] = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
         if painting.picture is not None:
-            view = scene.window
-            spans = (view.x0, view.y0, view.x1 - view.x0, view.y1 - view.y0)
+            spans = (covered.x0, covered.y0, covered.x1 - covered.x0, covered.y1 - covered.y0)
             picture = dict(zip(("x", "y", "dw", "dh"), ([v] for v in spans), strict=True))
             picture["image"] = [painting.picture]
         self._soon(self._show, wish, dots, rings, picture)
@@ -365,7 +382,7 @@ class GalaxyMap:
         cells = self._sorted()
         if cells is None:
             return
-        row = cells.nearest(x, y, self._reach(), self._among())
+        row = self._under(cells, x, y)
         if row is not None:
             self._on_tap(row)
             return
@@ -376,8 +393,17 @@ class GalaxyMap:
         cells, place = self._sorted(), self.pane.pointer
         row = None
         if cells is not None and len(place) == 2:
-            row = cells.nearest(place[0], place[1], self._reach(), self._among())
+            row = self._under(cells, place[0], place[1])
         self._hover(row)
+
+    def _under(self, cells: Cells, x: float, y: float) -> int | None:
+        """The object at a place: the galaxy of its tile, otherwise the nearest within reach."""
+        tiles = self._tiles()
+        row = None if tiles is None else tiles.tile_at(x, y)
+        return cells.nearest(x, y, self._reach(), self._among()) if row is None else row
+
+    def _tiles(self) -> Mosaic | None:
+        return self._mosaic if self.bar.tiled else None
 
     def _hover(self, row: int | None) -> None:
         if row == self._hovered:

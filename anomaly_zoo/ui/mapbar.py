@@ -29,6 +29,9 @@ class MapBar(anywidget.AnyWidget):
     """Columns for the layout "columns"."""
     x = t.Unicode("").tag(sync=True)
     y = t.Unicode("").tag(sync=True)
+    can_tile = t.Bool(False).tag(sync=True)
+    """There are pictures to tile the map with."""
+    tiled = t.Bool(False).tag(sync=True)
     about = t.Unicode("").tag(sync=True)
     """A word on the layout."""
     low = t.Unicode("").tag(sync=True)
