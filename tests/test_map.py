@@ -340,6 +340,7 @@ def test_values_that_are_missing_are_grey_and_kinds_are_not_mixed(screen: Screen
 
 
 def test_keys_and_the_small_map_move_the_view(screen: Screen) -> None:
+    screen.settle()
     assert len(screen.map.pane.small) == 4 * SMALL[0] * SMALL[1]
     assert any(screen.map.pane.small)
     screen.map.pane.view = [0.0, 0.5, 0.1, 0.2]

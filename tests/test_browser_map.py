@@ -1,0 +1,204 @@
+"""The map in a real JupyterLab: pointing at galaxies, the lasso, the keys, the small map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from jupyter_page import Lab, OpenNotebook
+from waiting import until
+
+pytestmark = pytest.mark.browser
+
+CELLS = [
+    "import anomaly_zoo as az, json, pathlib\ngalaxies = az.examples.hubble(progress=False)",
+    "session = az.Session(galaxies.features, galaxies.catalog, ratings='map.db')",
+    "tool = az.explore(session)\ntool",
+]
+# Where a galaxy is on the screen, from the pane's corner, and which ids are inside a polygon.
+SPOT = """
+import numpy as np
+from anomaly_zoo.ui.cells import Cells
+galaxy_map = tool.map
+x, y = galaxy_map.figure.x_range, galaxy_map.figure.y_range
+width, height, _ = galaxy_map.pane.size
+shares = (galaxy_map.xy - [x.start, y.start]) / [x.end - x.start, y.end - y.start]
+pixels = shares * [width, -height] + [0, height]
+pathlib.Path("spots.json").write_text(json.dumps(
+    {"ids": session.representation.ids.tolist(), "at": pixels.tolist(), "size": [width, height]}))
+"""
+Open = Callable[..., OpenNotebook]
+
+
+class Map:
+    """The map on the page, and where its galaxies are."""
+
+    def __init__(self, page: Any, lab: Lab) -> None:
+        self.page, self._lab = page, lab
+        page.wait_for_selector('.az-pane[data-ready="1"]')
+        page.wait_for_selector('.az-status[data-level="ready"]')
+        page.wait_for_selector(".az-frame img")
+        until(lambda: page.inner_text(".az-map-about") in ("", "UMAP"), 120)
+        page.evaluate("document.querySelector('.az-root').scrollIntoView()")
+
+    def spots(self) -> dict[str, Any]:
+        """The ids of all galaxies and their places in pixels of the pane, y downwards."""
+        import json
+
+        file = self._lab.folder / "spots.json"
+        file.unlink(missing_ok=True)
+        self.page.evaluate(
+            "code => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+            ".requestExecute({code}).done.then(() => null)",
+            SPOT,
+        )
+        return dict(json.loads(until(lambda: file.exists() and file.read_text())))
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        box = self.page.locator(".az-pane-inner").bounding_box()
+        return box["x"] + x, box["y"] + y
+
+    def move(self, x: float, y: float) -> None:
+        self.page.mouse.move(*self.place(x, y))
+
+    def tip(self) -> str:
+        """The id of the galaxy of the tip, nothing where there is none."""
+        return str(
+            self.page.evaluate(
+                "(n => n.hidden ? '' : n.dataset.id)(document.querySelector('.az-tip'))"
+            )
+        )
+
+    def view(self) -> list[float]:
+        """Where the view is on the small map: left, right, top and bottom, in percent."""
+        style = "document.querySelector('.az-small-map i').style"
+        sides = ("left", "right", "top", "bottom")
+        return [float(self.page.evaluate(f"{style}.{side}").rstrip("%") or 0) for side in sides]
+
+
+def lonely(spots: dict[str, Any]) -> int:
+    """The galaxy inside the map that is farthest from all others."""
+    at, (width, height) = spots["at"], spots["size"]
+    inner = [i for i, (x, y) in enumerate(at) if 250 < x < width - 300 and 60 < y < height - 60]
+    return max(inner, key=lambda i: min(math.dist(at[i], at[j]) for j in range(len(at)) if j != i))
+
+
+def clear(at: list[list[float]], x: float, y: float) -> tuple[float, float]:
+    """Half the width and height of a box around (x, y) with no galaxy close to its edges."""
+    return max(
+        ((wide, high) for wide in range(50, 90, 2) for high in range(40, 55, 2)),
+        key=lambda box: min(
+            (
+                min(abs(abs(a - x) - box[0]), abs(abs(b - y) - box[1]))
+                for a, b in at
+                if abs(a - x) < box[0] + 3 and abs(b - y) < box[1] + 3
+            ),
+        ),
+    )
+
+
+def test_pointing_lasso_and_keys(notebook: Open, lab: Lab) -> None:
+    opened = notebook("map.ipynb", CELLS)
+    page = opened.page
+    galaxy_map = Map(page, lab)
+    spots = galaxy_map.spots()
+    ids, at = spots["ids"], spots["at"]
+    one = lonely(spots)
+    x, y = at[one]
+
+    # The galaxy under the pointer is the one; nothing moves for it, and it goes with the pointer.
+    before = page.locator(".az-pane").bounding_box()
+    galaxy_map.move(x + 5, y - 4)
+    until(lambda: galaxy_map.tip() == ids[one])
+    page.wait_for_selector(".az-tip img")
+    assert "interest" in page.inner_text(".az-tip")
+    assert page.locator(".az-pane").bounding_box() == before
+    page.mouse.move(before["x"] - 40, before["y"] + 60)
+    until(lambda: galaxy_map.tip() == "")
+
+    # A lasso selects exactly what is inside it, and Escape leaves that.
+    page.click('.az-tools [data-act="LassoSelectTool"]')
+    wide, high = clear(at, x, y)
+    corners = [
+        (x - wide, y - high),
+        (x + wide, y - high),
+        (x + wide, y + high),
+        (x - wide, y + high),
+    ]
+    inside = sum(abs(a - x) < wide and abs(b - y) < high for a, b in at)
+    assert inside > 1
+    galaxy_map.move(*corners[0])
+    page.mouse.down()
+    for corner in (*corners[1:], corners[0]):
+        page.mouse.move(*galaxy_map.place(*corner), steps=4)
+    page.mouse.up()
+    until(lambda: page.inner_text(".az-gallery .az-tabs .az-on") == "Selection")
+    until(lambda: f"{inside}" in page.inner_text(".az-gallery .az-about"))
+    page.wait_for_function("document.querySelector('.az-pane').dataset.keys.includes('Escape')")
+    page.keyboard.press("Escape")
+    page.keyboard.press("l")
+    page.wait_for_selector('.az-tools [data-act="PanTool"][aria-pressed="true"]')
+    page.wait_for_function("!document.querySelector('.az-pane').dataset.keys.includes('Escape')")
+
+    # By keys alone: closer, to the left, the galaxy under the cross, the whole map again.
+    page.focus(".az-mapbar select")
+    page.evaluate("document.querySelector('.az-pane').focus({focusVisible: true})")
+    page.wait_for_selector(".az-pane.az-crossed")
+    cells = page.locator(".jp-Cell").count()
+    for _ in range(3):
+        page.keyboard.press("+")
+    close = until(lambda: (view := galaxy_map.view())[0] > 30 and view)
+    assert page.locator(".az-small-map").is_visible()
+    page.keyboard.press("ArrowLeft")
+    until(lambda: galaxy_map.view()[0] < close[0] - 1)
+    until(lambda: galaxy_map.view()[1] > close[1] + 1)
+    page.keyboard.press("d")  # twice, it would delete a cell of the notebook
+    page.keyboard.press("d")
+    assert page.locator(".jp-Cell").count() == cells
+
+    def found() -> str:
+        for _ in range(12):
+            for key in ("ArrowRight", "ArrowDown"):
+                page.keyboard.press(key)
+                page.wait_for_timeout(150)
+                if galaxy_map.tip():
+                    return galaxy_map.tip()
+        return ""
+
+    under = until(found)
+    page.keyboard.press("Enter")
+    until(lambda: page.inner_text(".az-id") == under)
+    page.keyboard.press("Home")
+    page.wait_for_selector(".az-small-map", state="hidden")
+    page.keyboard.press("3")  # digits rate, wherever the focus is
+    until(lambda: page.inner_text(".az-rated b") == "1")
+
+    # The wheel goes closer, a click on the small map goes elsewhere.
+    galaxy_map.move(400, 200)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -400)
+    page.keyboard.up("Control")
+    page.wait_for_selector(".az-small-map", state="visible")
+    small = page.locator(".az-small-map").bounding_box()
+    page.mouse.click(small["x"] + 0.8 * small["width"], small["y"] + 0.7 * small["height"])
+    until(lambda: galaxy_map.view()[0] > 60 and galaxy_map.view()[2] > 50)
+    page.click('.az-tools [data-act="Home"]')
+    page.wait_for_selector(".az-small-map", state="hidden")
+    assert not opened.problems
+
+
+def test_choosing_colours_and_layouts(notebook: Open, lab: Lab) -> None:
+    opened = notebook("choices.ipynb", [CELLS[0], CELLS[1].replace("map.db", "c.db"), CELLS[2]])
+    page = opened.page
+    Map(page, lab)
+    page.select_option(".az-mapbar select >> nth=0", "column:flux")
+    until(lambda: page.inner_text(".az-scale") not in ("", "0\n5"))
+    page.select_option(".az-mapbar select >> nth=0", "density")
+    until(lambda: page.inner_text(".az-scale").split() == ["few", "many"])
+    page.select_option(".az-mapbar select >> nth=1", "pca")
+    until(lambda: page.evaluate("document.querySelectorAll('.az-mapbar select')[1].value") == "pca")
+    page.select_option(".az-mapbar select >> nth=0", "rater")
+    until(lambda: page.locator(".az-legend").is_visible())
+    assert not opened.problems
