@@ -24,7 +24,7 @@ _WIDTHS = np.geomspace(0.2, 4.0, 25)
 _THRESHOLD, _WIDTH = (3.5, 0.5), (0.7, 0.7)
 _BEST = 50  # place of the last of the best
 _LAG = 1.6  # what the argument of the probit loses from there to the ordinary object
-_SAMPLE = 200_000
+_SAMPLE = 50_000
 _EVEN = 0.3  # score units: an ordinary object so near to the best is nearly as good
 
 
@@ -78,7 +78,7 @@ class Left(NamedTuple):
     """How the objects that may still be shown stand.
 
     bar : the 50th highest interest of them, of fewer than 1,000 that of the twentieth part.
-    median : the median interest; of more than 200,000 that of an even sample of so many.
+    median : the median interest; of more than 50,000 that of an even sample of so many.
     """
 
     bar: float

@@ -12,13 +12,12 @@ from anomaly_zoo.interest import Hypothesis, InterestModel, mix
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.process import Scorer
 from anomaly_zoo.representation import Representation
+from anomaly_zoo.scan import unused
 from anomaly_zoo.sweep import BLOCK, Job, everywhere, sweep
 from anomaly_zoo.threads import one_thread
 
 STEPS = 10
 """After so many ratings more, one at a time, everything is computed anew: float32 drifts."""
-
-_PIECE = 32_768  # rows that torch adds in one thread, and that stay in the cache meanwhile
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +62,7 @@ class Pool:
         self._variances: list[np.ndarray] = []
         self._column: _Column | None = None
         self._steps = 0
+        self._beliefs: list[np.ndarray] = []  # what was given out, used again once nobody has it
 
     def believe(
         self,
@@ -136,7 +136,7 @@ class Pool:
         n, h = len(self.space), len(model.processes)
         self._means = _arrays(self._means, n, h)
         self._variances = _arrays(self._variances, n, h)
-        mean, std = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
+        mean, std = (unused(self._beliefs, (n,)) for _ in range(2))
         shares = model.shares
 
         def begin() -> Job:
@@ -200,20 +200,21 @@ class Pool:
             total = float(v[0, 0]) + process.hyper.noise
             gain = (float(scores[-1]) - float(m[0])) / total
             changes.append((gain, -1 / total, 1e-7 * process.hyper.outputscale))
-        mean, std = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
+        mean, std = (unused(self._beliefs, (n,)) for _ in range(2))
         kinds = self._means, self._variances, column.covariances
 
         def move(first: int) -> None:
-            rows = slice(first, first + _PIECE)
+            rows = slice(first, first + BLOCK)
             means, variances, covariances = ([array[rows] for array in kind] for kind in kinds)
-            held = zip(means, variances, covariances, changes, strict=True)
-            for *arrays, (gain, shrinkage, floor) in held:
-                m, variance, c = map(torch.from_numpy, arrays)
-                m.add_(c, alpha=gain)
-                variance.addcmul_(c, c, value=shrinkage).clamp_(min=floor)
-            mix(shares, means, variances, mean[rows], std[rows])
+            with one_thread():
+                held = zip(means, variances, covariances, changes, strict=True)
+                for *arrays, (gain, shrinkage, floor) in held:
+                    m, variance, c = map(torch.from_numpy, arrays)
+                    m.add_(c, alpha=gain)
+                    variance.addcmul_(c, c, value=shrinkage).clamp_(min=floor)
+                mix(shares, means, variances, mean[rows], std[rows])
 
-        everywhere(move, n, _PIECE)
+        everywhere(move, n)
         return model.extended(x, scores), Posterior(mean, std, model.noise)
 
     def _sweep(

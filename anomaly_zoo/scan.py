@@ -37,6 +37,7 @@ __all__ = [
     "split",
     "stamp",
     "top",
+    "unused",
     "width",
 ]
 
@@ -133,7 +134,7 @@ class MapPart:
         with self._opened() as file:
             for start in _starts(self.n, size):
                 first, count = self.first + start, min(size, self.n - start)
-                block = _unused(held, (min(size, self.n), self.d))[:count]
+                block = unused(held, (min(size, self.n), self.d))[:count]
                 direct = stored.dtype == np.float32
                 self._read(file, first, block if direct else stored[:count])
                 self._check(file)
@@ -445,7 +446,7 @@ def _starts(n: int, size: int) -> range:
     return range(0, n, size)
 
 
-def _unused(held: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+def unused(held: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     """A float32 array that nobody but `held` refers to, new where there is none.
 
     Fresh memory costs more than what is written into it.

@@ -91,6 +91,25 @@ def test_at_the_bounds_of_the_hyper_parameters(
     both(pool, model, belief, X)
 
 
+def test_a_belief_stays_as_it_is_while_somebody_has_it() -> None:
+    X = cloud(3000)
+    rows, scores = rated(X, 30)
+    hypotheses = weigh(X[rows[:20]], scores[:20], X.var(axis=0))
+    pool = Pool(space(X))
+    kept, copies = [], []
+    for i in range(20, 25):
+        belief = pool.believe(rows[:i], scores[:i], hypotheses)[1]
+        kept.append((belief.mean[:9], belief.std) if i % 2 else belief)
+        copies.append((belief.mean.copy(), belief.std.copy()))
+    for held, (mean, std) in zip(kept, copies, strict=True):
+        now = held if isinstance(held, tuple) else (held.mean, held.std)
+        assert np.array_equal(now[0], mean[: len(now[0])]) and np.array_equal(now[1], std)
+    held = now = belief = None
+    kept.clear()
+    pool.believe(rows[:26], scores[:26], hypotheses)
+    assert len(pool._beliefs) == 10, "what nobody has is used again"
+
+
 def counted(pool: Pool) -> list[int]:
     """The widths of the sweeps that the pool makes from now on."""
     sweeps: list[int] = []
