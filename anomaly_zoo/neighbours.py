@@ -12,7 +12,7 @@ import numpy as np
 from anomaly_zoo.representation import Representation
 from anomaly_zoo.threads import cores, each
 
-_VALUES = 100_000  # numbers a block: the block and its differences stay in a core's own cache
+_VALUES = 400_000  # numbers a block: the block and its differences stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
