@@ -164,6 +164,9 @@ function render({ model, el }) {
     } else if (!offers.hidden && (event.key === "Tab" || (event.key === "Enter" && chosen >= 0))) {
       take(open[Math.max(chosen, 0)].textContent);
       event.preventDefault();
+    } else if (event.key === "Enter") {
+      event.preventDefault(); // JupyterLab lets no form be sent by Enter
+      line.requestSubmit();
     }
   };
   field.onblur = () => (offers.hidden = true);

@@ -90,7 +90,9 @@ class Arrangement:
             return  # something else was chosen meanwhile
         self._shown = choice
         self._map.place(xy)
-        if not waiting:
+        if waiting:
+            self._say("PCA, UMAP is on its way…")
+        else:
             lost = int(np.isnan(xy[:, 0]).sum())
             name = self._names.get(choice, "")
             self._say(f"{name} · {lost:,} without a position".lstrip(" ·") if lost else name)

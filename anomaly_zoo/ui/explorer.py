@@ -35,6 +35,7 @@ from anomaly_zoo.ui.finder import Finder
 from anomaly_zoo.ui.gallery import Gallery
 from anomaly_zoo.ui.items import Items, tags_of
 from anomaly_zoo.ui.map import GalaxyMap
+from anomaly_zoo.ui.mosaic import Mosaic
 from anomaly_zoo.ui.panels import Curve, Header, Outlook
 from anomaly_zoo.ui.pictures import PictureDesk, Pictures
 from anomaly_zoo.ui.viewer import Viewer
@@ -130,7 +131,8 @@ class Explorer:
         self._closed = threading.Event()
         self._wake = threading.Event()
         catalog = session.catalog
-        self._pictures = PictureDesk(Pictures(catalog))
+        pictures = Pictures(catalog)
+        self._pictures = PictureDesk(pictures)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-export")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="anomaly_zoo-search")
         self._items = Items(session)
@@ -160,6 +162,8 @@ class Explorer:
             on_place=self._wandered,
         )
         self.map.bar.colours = self._dyes.choices
+        if catalog is not None and catalog.cutouts is not None:
+            self.map.tile(Mosaic(pictures, session.representation.ids, self.map.repaint))
         self.gallery = Gallery()
         self.curve = Curve()
         self.outlook = Outlook()
