@@ -181,7 +181,9 @@ class Mosaic:
     `paint` is called by one thread, `tile_at` by any.
     """
 
-    def __init__(self, pictures: Pictures, ids: Ids | Sequence[str], arrived: Callable[[], None]) -> None:
+    def __init__(
+        self, pictures: Pictures, ids: Ids | Sequence[str], arrived: Callable[[], None]
+    ) -> None:
         self._thumbnails = Thumbnails(pictures, ids, arrived)
         self._chosen: tuple[object, object, Tiles] | None = None
         self._drawn: tuple[int, dict[int, np.ndarray]] = (0, {})
@@ -240,7 +242,9 @@ class Mosaic:
 class Thumbnails:
     """Small pictures of objects, decoded on threads of their own; the last ones are kept."""
 
-    def __init__(self, pictures: Pictures, ids: Ids | Sequence[str], arrived: Callable[[], None]) -> None:
+    def __init__(
+        self, pictures: Pictures, ids: Ids | Sequence[str], arrived: Callable[[], None]
+    ) -> None:
         self._pictures, self._ids, self._arrived = pictures, ids, arrived
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="anomaly_zoo-mosaic")
         self._lock = threading.Lock()
