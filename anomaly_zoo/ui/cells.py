@@ -175,16 +175,23 @@ def _enclosed(xy: np.ndarray, corners: np.ndarray) -> np.ndarray:
     [True, False]
     """
     low, high = corners.min(axis=0), corners.max(axis=0)
-    near = np.flatnonzero(((xy >= low) & (xy <= high)).all(axis=1))
-    near = near[np.argsort(xy[near, 1])]
+    x, y = xy.T
+    near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
+    # Put in order by height, in steps: sixteen bits are sorted by counting.
+    scale = (_STEPS - 1) / max(high[1] - low[1], 1e-300)
+    step = ((xy[near, 1] - low[1]) * scale).astype(np.uint16)
+    order = np.argsort(step, kind="stable")
+    near, step = near[order], step[order]
     x, y = xy[near].T
     odd = np.zeros(len(near), dtype=bool)
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if y0 == y1:
-            continue
-        first, last = np.searchsorted(y, sorted((y0, y1)))
-        level = slice(first, last)
-        odd[level] ^= x[level] < x0 + (y[level] - y0) * ((x1 - x0) / (y1 - y0))
+        least, most = min(y0, y1), max(y0, y1)
+        ends = ((np.array([least, most]) - low[1]) * scale).astype(np.uint16)
+        level = slice(np.searchsorted(step, ends[0]), np.searchsorted(step, ends[1], "right"))
+        beside = (y[level] >= least) & (y[level] < most)
+        if y0 != y1:
+            beside &= x[level] < x0 + (y[level] - y0) * ((x1 - x0) / (y1 - y0))
+        odd[level] ^= beside
     inside = np.zeros(len(xy), dtype=bool)
     inside[near] = odd
     return inside

@@ -135,7 +135,8 @@ class Raster:
         for part, mine in self._worth(values):
             known = ~np.isnan(mine)
             kind = np.clip(mine[known], 0, m - 1).astype(np.intp)
-            np.add.at(count, place[self._pixel[part][known]] * m + kind, 1)
+            # A plain 1 would be added the slow way.
+            np.add.at(count, place[self._pixel[part][known]] * m + kind, np.int32(1))
         by_kind = count.reshape(-1, m)[:-1]
         best, most = np.full(len(crowd.drawn), np.nan), np.zeros(len(crowd.drawn))
         for kind in range(m):
