@@ -58,12 +58,14 @@ def resident(what: str) -> float:
 def measure(n: int) -> dict[str, float]:
     """All rows for n objects: milliseconds, and MB."""
     from anomaly_zoo.ui.cells import Cells
-    from anomaly_zoo.ui.map import MARGIN, PALETTES, Colouring, GalaxyMap, _whole
+    from anomaly_zoo.ui.colours import PALETTES, Colouring
+    from anomaly_zoo.ui.map import MARGIN, GalaxyMap, _whole
+    from anomaly_zoo.ui.painting import Easel, Limit, Scene
     from anomaly_zoo.ui.raster import Raster, Window
 
     xy = positions(n)
     values = np.random.default_rng(1).random(n, dtype=np.float32)
-    colouring = Colouring("interest", values, 0, 1)
+    colouring = Colouring("interest", values, 0.0, 1.0, PALETTES["interest"])
     warm = Raster(xy[:1000], None, Window(-1, 1, -1, 1), *SIZE)
     warm.paint(values, PALETTES["interest"], (0, 1))
     data = resident("VmRSS")
@@ -84,7 +86,7 @@ def measure(n: int) -> dict[str, float]:
         time.sleep(0.01)
     rows["peak beyond the data, MB"] = resident("VmHWM") - data
     shown.close()
-    cells, raster = shown._sorted(), shown._view_now()
+    cells, raster = shown._sorted(), shown._easel._look(shown._scene())
     held = cells._order.nbytes + raster._pixel.nbytes
     rows["  held, bytes an object"] = held / n
 
@@ -107,6 +109,25 @@ def measure(n: int) -> dict[str, float]:
     reach = 24 * (home.x1 - home.x0) / 700
     spots = xy[:: -(-n // 100)].astype(np.float64) + 0.3 * reach
     rows["tap"] = best(lambda: [cells.nearest(x, y, (reach, reach)) for x, y in spots]) / len(spots)
+    around = best(lambda: [cells.closest(x, y, 24, (reach, reach)) for x, y in spots])
+    rows["tap beside all: the 24 around"] = around / len(spots)
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    away = np.hypot(*(xy - xy[5]).T)
+    for share in (0.05, 0.3):
+        side = float(np.quantile(away, share))
+        lasso = xy[5] + side * np.column_stack([np.cos(angle), np.sin(angle)])
+        rows[f"lasso of {share:.0%}"] = best(lambda lasso=lasso: cells.inside(lasso))
+    kinds = np.random.default_rng(2).integers(0, 10, n).astype(np.float32)
+    palette = PALETTES["interest"][:10]
+    rows["recoloured by ten kinds"] = best(lambda: raster.paint(kinds, palette, (0, 9), True))
+    mask = np.random.default_rng(3).random(n) < 0.1
+
+    def limited() -> None:
+        limit = Limit(mask, np.flatnonzero(mask).astype(np.int32))
+        nobody = np.zeros(0, dtype=np.int64)
+        Easel().paint(Scene(xy, cells, view, *SIZE, colouring, limit, nobody))
+
+    rows["limited to a tenth"] = best(limited)
     return rows
 
 

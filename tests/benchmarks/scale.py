@@ -367,10 +367,11 @@ az.explore(session)
 """
 RECOLOUR = """async (name) => {
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-  const buttons = [...document.querySelectorAll(".az-mapbar button")];
+  const choice = document.querySelector(".az-mapbar select");
   await new Promise((resolve) => setTimeout(resolve, 700));
   const [before, start] = [window.mapNow(), performance.now()];
-  buttons.find((button) => button.textContent === name).click();
+  choice.value = name;
+  choice.dispatchEvent(new Event("change"));
   for (;;) {
     await frame();
     const now = window.mapNow();
@@ -415,7 +416,7 @@ def painted(files: scale_pool.Files, n: int, pipe: Any) -> None:
             page.wait_for_selector('.az-status[data-level="ready"]')
             page.evaluate("document.querySelector('.az-root').scrollIntoView()")
             page.evaluate(WATCH)
-            names = ["Uncertainty", "Interest"] * 4
+            names = ["uncertainty", "interest"] * 4
             seconds = [page.evaluate(RECOLOUR, name) for name in names]
             browser.close()
     finally:
