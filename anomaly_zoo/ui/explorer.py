@@ -389,6 +389,8 @@ class Explorer:
         rows, X = session.space.sample(POOL, [session.seed, len(session.space)])
         belief = model.posterior(X)
         open_ = ~np.isin(rows, known.rows(sorted(_seen(held))))
+        if (within := session.bounds) is not None:
+            open_ &= within[rows]
         bar = float(belief.mean[highest(belief.mean, TOP, open_)].min(initial=np.inf))
         gain = expected_improvement(belief, best_f=bar)
         return [
@@ -528,6 +530,8 @@ class Explorer:
                 self._report("save", f"not saved: {error}")
                 self.viewer.refused(token, str(error))
             else:
+                if act.get("tag"):  # known before the browser forgets the act
+                    self.viewer.tags = tags_of(self.session.opinions)
                 self.viewer.saved(token)
                 self._report("save")
 
