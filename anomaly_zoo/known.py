@@ -29,16 +29,16 @@ class Known:
     """The n objects of a session as a search sees them; rows are those of the representation.
 
     `space` is where they are near each other, `catalog` (in the order of `space`) has the columns,
-    `state` what is believed, `tags` who carries which. A search that keeps to `limit` (n,) finds
-    nothing but what is True there. `asked` collects what a search depended on beside the catalogue:
-    "beliefs", "tags".
+    `state` what is believed (None: nothing yet), `tags` who carries which. A search that keeps to
+    `limit` (n,) finds nothing but what is True there. `asked` collects what a search depended on
+    beside the catalogue: "beliefs", "tags".
     """
 
     def __init__(
         self,
         space: Representation,
         catalog: Catalog | None,
-        state: State,
+        state: State | None,
         tags: Mapping[str, Sequence[str]],
         limit: np.ndarray | None = None,
     ) -> None:
@@ -82,6 +82,8 @@ class Known:
 
     def _belief(self, name: str) -> np.ndarray:
         state = self._state
+        if state is None:
+            raise ValueError(f"{name} is what the model says, and there is none yet")
         match name:
             case "interest":
                 return state.posterior.mean

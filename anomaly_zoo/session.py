@@ -174,6 +174,16 @@ class Session:
                 self.pool.prepare(row, cancelled)
 
     @property
+    def bounds(self) -> np.ndarray | None:
+        """(n,) what the limit leaves, by the last State, before the first one too; None for all,
+        and where it cannot be worked out (yet)."""
+        held = self.opinions
+        try:
+            return self._within(held.limit, self._state, held.tags) if held.limit else None
+        except Exception:  # the next State says what is wrong
+            return None
+
+    @property
     def latest(self) -> State | None:
         """The last State that was computed, at once: a rating or two behind `state`, maybe."""
         return self._state
@@ -256,7 +266,9 @@ class Session:
             limit_trouble="",
         )
 
-    def _within(self, limit: str, state: State, tags: dict[str, tuple[str, ...]]) -> np.ndarray:
+    def _within(
+        self, limit: str, state: State | None, tags: dict[str, tuple[str, ...]]
+    ) -> np.ndarray:
         """(n,) what a limit says; remembered as long as it does not depend on what is believed."""
         last = self._bounds
         if last and last[0] == limit and last[1] in (None, tags):

@@ -35,7 +35,7 @@ class Asking:
             for group, names in zip(_GROUPS, named, strict=True)
             for name in names
         ]
-        self._cuts: dict[tuple[str, str, str], tuple[Cut, list[int]]] = {}
+        self._cuts: dict[tuple[str, str], tuple[int, Cut, list[int]]] = {}
 
     def count(self, content: dict[str, Any], state: State) -> dict[str, Any]:
         """How many match the words."""
@@ -82,16 +82,16 @@ class Asking:
         return {"words": cut.words(chosen)}
 
     def _cut(self, name: str, group: str, answer: str, state: State) -> tuple[Cut, list[int]]:
-        """A cut and its histogram: of the model's columns anew with each State."""
-        key = (name, answer, "" if group != "model" else str(state.n_events))
-        if key not in self._cuts:
-            known = self._known(state)
-            votes = group == "votes"
+        """A cut and its histogram; what the model says changes with each State."""
+        of = state.n_events if group == "model" else 0
+        last = self._cuts.get((name, answer))
+        if last is None or last[0] != of:
+            known, votes = self._known(state), group == "votes"
             values = known.votes(name, answer) if votes else known.column(name)
             cut = describe(values, Votes(name, answer) if votes else name)
             counts = [] if cut.kind == "none" else histogram(codes(values, cut), cut).tolist()
-            self._cuts[key] = cut, counts
-        return self._cuts[key]
+            last = self._cuts[name, answer] = of, cut, counts
+        return last[1:]
 
     def _known(self, state: State) -> Known:
         session = self._session
