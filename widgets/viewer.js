@@ -439,6 +439,8 @@ function render({ model, el }) {
 
   // Keys belong to the tool once it was clicked, until something outside is.
   const root = () => el.closest(".az-root") ?? el;
+  // Of sliders, lists and boxes JupyterLab would take the arrows; of what is typed into it does not.
+  const TYPED = "input:not([type=range], [type=checkbox]), textarea, [contenteditable='true']";
   const editable = (node) => node?.closest?.("input, textarea, select, [contenteditable='true']");
   let active = false;
   const setActive = (value) => {
@@ -471,7 +473,9 @@ function render({ model, el }) {
   };
   const onKey = (event) => {
     if (!active || hidden() || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (editable(document.activeElement) || elsewhere()) return;
+    const field = editable(document.activeElement);
+    if (field && root().contains(field) && !field.matches(TYPED)) event.stopImmediatePropagation();
+    if (field || elsewhere()) return;
     if (event.key === "Tab") {
       setTimeout(() => {
         const focus = document.activeElement;
