@@ -48,7 +48,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"),
         *("--IdentityProvider.token=", "--ServerApp.password="),
         *(f"--ServerApp.root_dir={notebooks}", "--LabApp.expose_app_in_browser=True"),
-        "--LabApp.extension_manager=readonly",
+        *("--LabApp.extension_manager=readonly", "--JupyterNotebookApp.expose_app_in_browser=True"),
     ]
     with open(home / "log.txt", "w") as log:
         server = subprocess.Popen(
@@ -83,7 +83,8 @@ def chromium() -> Iterator[object]:
 
 @pytest.fixture
 def notebook(lab: Lab, chromium: object) -> Iterator[Callable[..., OpenNotebook]]:
-    """`notebook(name, cells)` writes a notebook, opens it, and runs all of it."""
+    """`notebook(name, cells)` writes a notebook, opens it in JupyterLab, and runs all of it;
+    `within="notebooks"` does so in Notebook 7, and `within="voila/render"` in Voila."""
     context = chromium.new_context(  # type: ignore[attr-defined]
         viewport={"width": 1440, "height": 900}, accept_downloads=True
     )
@@ -101,13 +102,15 @@ def notebook(lab: Lab, chromium: object) -> Iterator[Callable[..., OpenNotebook]
         lambda r: None if r.url.startswith(own) else opened.problems.append(f"external: {r.url}"),
     )
 
-    def run(name: str, cells: list[str]) -> OpenNotebook:
+    def run(name: str, cells: list[str], within: str = "lab/tree") -> OpenNotebook:
         book = nbformat.v4.new_notebook(
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
         )
         nbformat.write(book, lab.folder / name)
-        page.goto(f"{lab.url}/lab/tree/{name}?reset")
+        page.goto(f"{lab.url}/{within}/{name}?reset")
+        if within == "voila/render":
+            return opened
         page.wait_for_function(KERNEL_READY)
         page.evaluate(RUN_ALL)
         page.wait_for_function(ALL_RUN)

@@ -14,10 +14,22 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
-from jupyter_page import ALL_RUN, CANVASES, KERNEL_READY, RUN_ALL, Lab, OpenNotebook
+from jupyter_page import (
+    ALL_RUN,
+    COLOURS,
+    KERNEL_READY,
+    PICTURE,
+    RUN_ALL,
+    Lab,
+    OpenNotebook,
+    acts,
+    execute,
+    press,
+    rated,
+    ready,
+    shown,
+)
 from waiting import until
-
-from anomaly_zoo.ratings import Event, read_events
 
 pytestmark = pytest.mark.browser
 
@@ -27,68 +39,12 @@ HUBBLE = [
     "tool = az.explore(session)\ntool",
 ]
 PID = "import os, pathlib\npathlib.Path({file!r}).write_text(str(os.getpid()))"
-PICTURE = ".az-frame img"
 WAITING = "Object.keys(localStorage).filter(key => key.startsWith('anomaly_zoo:'))"
-COLOURS = (
-    "() => { const canvases = ("
-    + CANVASES
-    + """)();
-  const colours = {};
-  for (const canvas of canvases) {
-    const context = canvas.getContext("2d");
-    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-    for (let i = 0; i < data.length; i += 4) {
-      if (data[i + 3] < 200) continue;
-      const colour = (data[i] << 16) | (data[i + 1] << 8) | data[i + 2];
-      colours[colour] = (colours[colour] ?? 0) + 1;
-    }
-  }
-  return colours;
-}"""
-)
 Open = Callable[..., OpenNotebook]
 
 
 def hubble(file: str) -> list[str]:
     return [cell.format(file=file) for cell in HUBBLE]
-
-
-def shown(page: Any) -> str:
-    return str(page.inner_text(".az-id"))
-
-
-def rated(page: Any) -> int:
-    return int(page.inner_text(".az-rated b").replace(",", ""))
-
-
-def ready(page: Any) -> None:
-    page.wait_for_selector(PICTURE)
-    page.wait_for_selector('.az-pane[data-ready="1"]')
-    page.wait_for_selector('.az-status[data-level="ready"]')
-    page.evaluate("document.querySelector('.az-root').scrollIntoView()")
-
-
-def execute(page: Any, code: str) -> None:
-    """Start code in the kernel and do not wait for it."""
-    page.evaluate(
-        "code => void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-        ".requestExecute({code})",
-        code,
-    )
-
-
-def acts(path: Path) -> list[Event]:
-    return list(read_events(path)) if path.exists() else []
-
-
-def press(page: Any, keys: str) -> list[str]:
-    """Press the keys one by one as soon as there is a galaxy; the ids that were on the screen."""
-    ids = []
-    for key in keys:
-        page.wait_for_selector(PICTURE)
-        ids.append(shown(page))
-        page.keyboard.press(key)
-    return ids
 
 
 def test_the_whole_loop(notebook: Open, lab: Lab, tmp_path: Path) -> None:
