@@ -74,8 +74,10 @@ class Map:
     def view(self) -> list[float]:
         """Where the view is on the small map: left, right, top and bottom, in percent."""
         style = "document.querySelector('.az-small-map i').style"
-        sides = ("left", "right", "top", "bottom")
-        return [float(self.page.evaluate(f"{style}.{side}").rstrip("%") or 0) for side in sides]
+        sides = self.page.evaluate(
+            f"['left', 'right', 'top', 'bottom'].map(side => parseFloat({style}[side]) || 0)"
+        )
+        return list(map(float, sides))
 
 
 def lonely(spots: dict[str, Any]) -> int:

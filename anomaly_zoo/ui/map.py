@@ -355,10 +355,7 @@ class GalaxyMap:
 
     def _go(self, ends: list[float]) -> None:
         if len(ends) == 4 and np.isfinite(ends).all() and ends[0] < ends[1] and ends[2] < ends[3]:
-            view = Window(*ends)
-            self.figure.x_range.update(start=view.x0, end=view.x1)
-            self.figure.y_range.update(start=view.y0, end=view.y1)
-            self._see(view)
+            self._see(Window(*ends))  # the ranges of the figure come by themselves
 
     def _see(self, view: Window) -> None:
         if view != self._view:
