@@ -444,7 +444,9 @@ class Explorer:
             if held is None:
                 empty = "no galaxy on the screen" if tab == "near" else "nothing is selected"
                 return np.zeros(0, dtype=int), None, empty
-            words = held.words if tab == "found" else f"closest to {self.viewer.shown}"
+            words = f"closest to {self.viewer.shown}"
+            if tab == "found":
+                words = held.tree.label if isinstance(held.tree, Given) else held.words
             count = f"{len(held):,} · " if tab == "found" else ""
             distances = None if held.distances is None else held.distances[:depth]
             return held.rows[:depth], distances, f"{count}{words}"
