@@ -97,9 +97,10 @@ function render({ model, el }) {
   function zoom(by) {
     const [x0, x1, y0, y1] = ends();
     const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
-    const least = 1 / Math.min((x1 - x0) / plot.x_range.min_interval, (y1 - y0) / plot.y_range.min_interval);
-    const by_ = Math.max(by, least);
-    const [dx, dy] = [((x1 - x0) / 2) * by_, ((y1 - y0) / 2) * by_];
+    const { x_range, y_range } = plot;
+    const least = Math.max(x_range.min_interval / (x1 - x0), y_range.min_interval / (y1 - y0));
+    const times = Math.max(by, least) / 2;
+    const [dx, dy] = [times * (x1 - x0), times * (y1 - y0)];
     go([x - dx, x + dx, y - dy, y + dy]);
   }
   function pan(right, up) {

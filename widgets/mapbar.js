@@ -4,6 +4,7 @@
 const AT_MOST = 11; // categories named in the legend
 
 function render({ model, el }) {
+  el.classList.add("az-mapbar-place");
   const bar = make("div", "az-head az-mapbar");
   const about = make("span", "az-dim az-map-about");
   const scale = make("div", "az-scale");
