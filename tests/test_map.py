@@ -270,6 +270,8 @@ def test_a_limit_leaves_the_others_grey_and_out_of_reach(screen: Screen) -> None
     assert screen.hovered in ([], [row for row in screen.hovered if mask[row]])
     screen.tap(*xy[kept].tolist())
     assert screen.tapped == [kept]
+    around = screen.places[-1][2]  # those around it are said too
+    assert len(around) == AROUND and around[0] == kept and mask[around].all()
     screen.lasso(circle(0, 0, 0.5))
     inside = within(xy, circle(0, 0, 0.5))
     assert screen.selected[0].tolist() == inside[mask[inside]].tolist()

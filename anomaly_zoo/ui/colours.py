@@ -193,7 +193,8 @@ def by_rater(rows: np.ndarray, raters: Sequence[str], n: int) -> Colouring:
     if not words:
         return Colouring("rater", values, 0.0, 1.0, _OTHERS, (), "no object has been rated")
     high = float(max(len(words) - 1, 1))
-    return Colouring("rater", values, 0.0, high, palette.astype(np.uint8), words, single.about)
+    about = single.about if len(words) > 1 else ""
+    return Colouring("rater", values, 0.0, high, palette.astype(np.uint8), words, about)
 
 
 def numbers(column: pd.Series) -> np.ndarray | None:
@@ -271,7 +272,7 @@ def _written(low: float, high: float) -> tuple[str, str]:
     span = high - low if high > low else abs(high) or 1.0
     if not 1e-6 <= span < 1e9:
         return f"{low:.3g}", f"{high:.3g}"
-    whole = low.is_integer() and high.is_integer()
+    whole = float(low).is_integer() and float(high).is_integer()
     decimals = 0 if whole else int(max(0, 1 - np.floor(np.log10(span))))
     return f"{low:.{decimals}f}", f"{high:.{decimals}f}"
 

@@ -681,6 +681,8 @@ class Explorer:
 
     def _wandered(self, x: float, y: float, rows: np.ndarray) -> None:
         """A place of the map was clicked: the galaxies around it."""
+        if not len(rows):
+            return
         around = Given(f"around {x:.3g}, {y:.3g} on the map", rows)
         ids = self.session.representation.ids
         self.select(Selection(around, rows, None, ids, self.session.where))

@@ -74,10 +74,10 @@ class GalaxyMap:
     that owns the views call the function. Holds 8 bytes an object besides xy, and for a moment 4
     more, while it sorts the objects into cells after the first view is painted.
 
-    on_tap(row) : the object that was tapped. on_place(x, y, rows) : a place that was tapped where
-    there is none, and the objects nearest to it on the screen, closest first. on_hover(row) : the
-    object under the pointer, None when there is none any more. on_select(rows) : the objects inside
-    a lasso, in order; none where Escape was pressed.
+    on_place(x, y, rows) : a place that was tapped, and the objects nearest to it on the screen,
+    closest first. on_tap(row) : the object that is there, if there is one. on_hover(row) : the one
+    under the pointer, None when there is none any more. on_select(rows) : the objects inside a
+    lasso, in order; none where Escape was pressed.
     """
 
     def __init__(
@@ -375,16 +375,14 @@ class GalaxyMap:
             self._meet(event.x, event.y)
 
     def _meet(self, x: float, y: float) -> None:
-        """What is at a place, or near it where there is nothing."""
+        """What is at a place, and around it."""
         cells = self._sorted()
         if cells is None:
             return
         row = self._under(cells, x, y)
         if row is not None:
             self._on_tap(row)
-            return
-        rows = cells.closest(x, y, AROUND, self._reach(), self._among())
-        self._on_place(x, y, rows)
+        self._on_place(x, y, cells.closest(x, y, AROUND, self._reach(), self._among()))
 
     def _pointed(self) -> None:
         cells, place = self._sorted(), self.pane.pointer
