@@ -626,8 +626,7 @@ class Explorer:
             self.gallery.tab = "found"
         if selection.savable:
             self.finder.words = selection.words
-        if not isinstance(selection.tree, Given):  # the map has drawn those itself
-            self.map.mark_selection(selection.rows)
+        self.map.mark_selection(selection.rows)
 
     def _find(self, words: str, state: State) -> None:
         self.select(self.session.where(words, state))
