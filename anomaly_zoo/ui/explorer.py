@@ -115,7 +115,8 @@ class Explorer:
     the model: it takes the log as it stands, hands what to look at next to the desk and then a
     Frame for the other views, prepares for the rating of the galaxy on the screen, and drops that
     as soon as there is more to do. Where an update takes long, the queue follows the ratings all
-    the same: it then comes from those that were best before, judged by all ratings.
+    the same: it then comes from those that were best before, judged by all ratings. A third one
+    searches, by the last State there is, so that a selection never waits for the model.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Explorer:
         self._troubles: dict[str, str] = {}
         self._frame: Frame | None = None
         self._led: State | None = None
+        self._leading = threading.Lock()
         self._since = 0.0
         self._closed = threading.Event()
         self._wake = threading.Event()
@@ -361,22 +363,23 @@ class Explorer:
 
     def _lead(self, state: State) -> None:
         """Choose what to look at next by all that was rated, unless that is shown already."""
-        led, n_events = self._led, len(self.session.log.events)
-        if led is not None and led.n_events == n_events and led.posterior is state.posterior:
-            return
-        if state.n_events != n_events:
-            state = self.session.abreast(state)
-        picks = self.session.picks(AHEAD, state)
-        seen = set(state.seen.tolist())
-        self._sent = [row for row in self._sent if row not in seen]
-        sent = self._sent[:AHEAD]
-        others = [(self._row(pick.id_str), pick.reason) for pick in picks]
-        others = [(row, reason) for row, reason in others if row not in sent]
-        rows = sent + [row for row, _ in others]
-        reasons = ["from your selection"] * len(sent) + [reason for _, reason in others]
-        queue = self._items.of(rows, reasons, state)
-        self._soon(self.lead, state, queue)
-        self._led = state
+        with self._leading:
+            led, n_events = self._led, len(self.session.log.events)
+            if led is not None and led.n_events == n_events and led.posterior is state.posterior:
+                return
+            if state.n_events != n_events:
+                state = self.session.abreast(state)
+            picks = self.session.picks(AHEAD, state)
+            seen = set(state.seen.tolist())
+            self._sent = [row for row in self._sent if row not in seen]
+            sent = self._sent[:AHEAD]
+            others = [(self._row(pick.id_str), pick.reason) for pick in picks]
+            others = [(row, reason) for row, reason in others if row not in sent]
+            rows = sent + [row for row, _ in others]
+            reasons = ["from your selection"] * len(sent) + [reason for _, reason in others]
+            queue = self._items.of(rows, reasons, state)
+            self._soon(self.lead, state, queue)
+            self._led = state
 
     def _glimpse(self) -> list[dict[str, Any]]:
         """What to look at while ratings of another day are applied to all objects for the first
