@@ -108,7 +108,7 @@ def notebook(lab: Lab, chromium: object) -> Iterator[Callable[..., OpenNotebook]
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
         )
         nbformat.write(book, lab.folder / name)
-        page.goto(f"{lab.url}/{within}/{name}?reset")
+        page.goto(f"{lab.url}/{within}/{name}" + ("?reset" if within == "lab/tree" else ""))
         if within == "voila/render":
             return opened
         page.wait_for_function(KERNEL_READY)

@@ -20,6 +20,7 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 KERNEL_READY = """() => {
   const context = window.jupyterapp?.shell.currentWidget?.sessionContext;

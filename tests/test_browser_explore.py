@@ -190,7 +190,7 @@ def test_find_tag_cut_and_limit_by_the_keys(
         r'truth_magnitude >= ([\d.]+) AND votes\("has-spiral-arms", "yes"\) >= ([\d.]+)',
         words(page),
     )
-    assert given and float(given[1]) == faint > 16
+    assert given and float(given[1]) == faint > 15
     yes, total = table["has-spiral-arms_yes"], table["has-spiral-arms_total"]
     within = (table["truth_magnitude"] >= faint) & ((yes + 1) / (total + 2) >= float(given[2]))
     n = int(within.sum())
@@ -443,7 +443,7 @@ def test_bad_input_is_said_and_the_tool_still_rates(notebook: Open, lab: Lab) ->
     until(lambda: re.fullmatch(r"3,\d{3} of 10,000 galaxies match", page.inner_text(".az-count")))
     days = add_cut(page, "columns", "day")
     slide(page, days.locator("input").last, "PageDown", 3)
-    until(lambda: re.search(r' AND day <= "2021-\d\d-\d\d"$', words(page)))
+    until(lambda: re.search(r' AND day <= "2020-\d\d-\d\d"$', words(page)))
     good = add_cut(page, "columns", "good")
     good.locator("input").first.check()
     until(lambda: words(page).endswith(" AND NOT good"))
@@ -478,6 +478,13 @@ def test_bad_input_is_said_and_the_tool_still_rates(notebook: Open, lab: Lab) ->
     assert opened.problems == []
 
 
+OWN = (  # what an empty notebook asks for or complains of there
+    *("fontawesome-free", "mathjax", "ERR_NAME_NOT_RESOLVED", "shared.import: false"),
+    "page error: Cannot read properties of undefined (reading 'schema')",
+    "page error: Command 'filebrowser:open-path' not registered.",
+)
+
+
 @pytest.mark.parametrize("within", ["voila/render", "notebooks"])
 def test_it_works_in_voila_and_in_notebook(
     within: str, notebook: Open, lab: Lab, known: az.Session
@@ -507,4 +514,4 @@ def test_it_works_in_voila_and_in_notebook(
     [tapped] = press(page, "3")
     until(lambda: acts(file)[-1].id_str == tapped and acts(file)[-1].score == 3)
     assert acts(file)[-1].reason == "chosen on the map"
-    assert opened.problems == []
+    assert [p for p in opened.problems if not any(own in p for own in OWN)] == []
