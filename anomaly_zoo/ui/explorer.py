@@ -340,7 +340,7 @@ class Explorer:
         self.viewer.tags = tags_of(self.session.opinions)
         self.finder.tags = list(self.session.opinions.tags)
         self._report("tool")
-        if self.session.opinions.limit != self.finder.limit:
+        if self.session.opinions.limit != self.finder.limit and self.session.latest is not None:
             self._search(self._narrow)
         self._update()
 
@@ -601,7 +601,7 @@ class Explorer:
             return
         try:
             said = getattr(self._asking, kind)(content, state)
-        except (ValueError, TypeError, OSError) as error:
+        except (LookupError, ValueError, TypeError, OSError) as error:
             said = {"trouble": str(error)}
         self._soon(lambda: self.finder.answer(content, **said))
 
