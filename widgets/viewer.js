@@ -197,7 +197,7 @@ function render({ model, el }) {
       old?.remove();
       parts.note.textContent = !current
         ? model.get("done")
-          ? "every galaxy was rated, skipped or flagged"
+          ? "no galaxy is left to look at"
           : "choosing the next galaxy…"
         : (picture?.error ?? "loading…");
     }
