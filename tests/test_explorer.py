@@ -214,7 +214,7 @@ def test_the_gallery_and_its_tabs(tool: Explorer) -> None:
     until(lambda: [item["score"] for item in tool.gallery.items] == [5.0, 3.0, 1.0])
     tool.viewer.shown = "J010"
     tool.gallery.tab = "near"
-    until(lambda: tool.gallery.about == "closest to J010" and len(tool.gallery.items) == 24)
+    until(lambda: tool.gallery.about == "399 · near J010" and len(tool.gallery.items) == 24)
     until(lambda: len(tool.map._sources["near"].data["x"]) == 8)
     X = tool.session.representation.X
     away = np.linalg.norm(X - X[10], axis=1)
@@ -383,7 +383,8 @@ def test_the_queue_follows_the_ratings_during_a_long_update(
     until(lambda: not rated & {item["id"] for item in tool.viewer.queue})
     until(lambda: not rated & {item["id"] for item in tool.gallery.items})
     tool.viewer.shown = given[0][0]
-    until(lambda: not len(tool.map._sources["near"].data["x"]))  # those of another galaxy
+    near = tool.session.near(given[0][0], state=before).rows[:8]
+    until(lambda: tool.map._sources["near"].data["x"].tolist() == tool.map.xy[near, 0].tolist())
     assert tool.session.latest is before
     assert len(tool.viewer.queue) == 24
     assert tool.header.level == "busy" and tool.header.status.startswith("updating model… ")

@@ -262,12 +262,17 @@ function render({ model, el }) {
 
   // Words of a cut come from Python, which knows how they are written.
   async function said(cut, content, done) {
-    const mine = (cut.turn = (cut.turn ?? 0) + 1);
-    const reply = await ask("say", { name: cut.name, group: cut.group, ...content });
-    if (mine !== cut.turn || !cutting.includes(cut) || reply.trouble) return;
-    const words = replaced(field.value, cut.said, reply.words);
-    cut.said = reply.words;
-    write(words);
+    const asked = JSON.stringify(content);
+    const known = asked === cut.asked;
+    cut.asked = asked;
+    if (!known) cut.reply = ask("say", { name: cut.name, group: cut.group, ...content });
+    const reply = await cut.reply;
+    if (asked !== cut.asked || !cutting.includes(cut) || reply.trouble) return;
+    if (reply.words !== cut.said) {
+      const words = replaced(field.value, cut.said, reply.words);
+      cut.said = reply.words;
+      write(words);
+    }
     if (done && model.get("limit")) relimit();
   }
   function relimit() {

@@ -16,10 +16,9 @@ import ipywidgets
 import numpy as np
 
 from anomaly_zoo.acquisition import expected_improvement
-from anomaly_zoo.expression import Given, Near, Not, Rated
+from anomaly_zoo.expression import Given, Not, Rated
 from anomaly_zoo.highest import highest
 from anomaly_zoo.interest import InterestModel
-from anomaly_zoo.neighbours import nearest
 from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map
@@ -101,7 +100,6 @@ class Frame:
 
     state: State
     hung: Hung
-    near: Selection | None
     colouring: Colouring
     rate_expected: float
     progress: Progress
@@ -347,9 +345,11 @@ class Explorer:
     def _narrow(self, state: State) -> None:
         """Show at once what a new limit leaves; the model follows."""
         state = self.session.abreast(state)
-        self._lead(state)
         self._soon(self._bound, state)
+        if shown := self.viewer.shown:
+            self._surround(shown, state)
         self._fill(state)
+        self._lead(state)
 
     def _bound(self, state: State) -> None:
         """Keep the map to the limit of a State."""
@@ -410,17 +410,6 @@ class Explorer:
 
     def _prepare(self, state: State) -> Frame:
         """Everything slow about showing a State; runs on the worker thread."""
-        shown = self.viewer.shown
-        near = self._near
-        if shown and (near is None or near.tree != Near((shown,), SHOWN)):
-            row, space = self._row(shown), self.session.space
-            [query] = space.take(np.array([row]))
-            found = nearest(space, query, min(SHOWN + 1, len(space)))
-            others = found.rows != row
-            tree, ids = Near((shown,), SHOWN), self.session.representation.ids
-            rows, distances = found.rows[others][:SHOWN], found.distances[others][:SHOWN]
-            near = Selection(tree, rows, distances, ids, self.session.where)
-        self._near = near if shown else None
         last = self._frame
         if last is not None and last.state is state:
             expected, progress = last.rate_expected, last.progress
@@ -428,7 +417,7 @@ class Explorer:
             expected = float(state.p_interesting.mean())
             progress = self.session.progress(state)
         hung = self._hung(state)
-        return Frame(state, hung, self._near, self._colouring(state), expected, progress)
+        return Frame(state, hung, self._colouring(state), expected, progress)
 
     def _hung(self, state: State) -> Hung:
         """What the gallery shows of a State."""
@@ -447,12 +436,9 @@ class Explorer:
             if held is None:
                 empty = "no galaxy on the screen" if tab == "near" else "nothing is selected"
                 return np.zeros(0, dtype=int), None, empty
-            words = f"closest to {self.viewer.shown}"
-            if tab == "found":
-                words = held.tree.label if isinstance(held.tree, Given) else held.words
-            count = f"{len(held):,} · " if tab == "found" else ""
+            words = held.tree.label if isinstance(held.tree, Given) else held.words
             distances = None if held.distances is None else held.distances[:depth]
-            return held.rows[:depth], distances, f"{count}{words}"
+            return held.rows[:depth], distances, f"{len(held):,} · {words}"
         if tab == "rated":
             best = np.argsort(-state.scores, kind="stable")
             return state.rated[best][:depth], None, f"{len(best)} rated, best first"
@@ -507,10 +493,10 @@ class Explorer:
             self.outlook.advice = frame.progress.advice
             self.outlook.facts = facts(frame.progress)
             self._drawn = state
+            if last is None and self.viewer.shown:
+                self._search(self._surround, self.viewer.shown)
         self._hang(frame.hung)
         self._bound(state)
-        near = np.zeros(0, dtype=int) if frame.near is None else frame.near.rows
-        self.map.mark("near", near[:MARKED])
         if frame.colouring.values is not self.map.colouring.values or last is None:
             self.map.colour(frame.colouring)
         self._report("model")
@@ -671,8 +657,8 @@ class Explorer:
             return session.where(Given("marked in the gallery", rows), state)
         if tab == "found" and self._selection is not None:
             return self._selection
-        if tab == "near" and self.viewer.shown:
-            return session.near(self.viewer.shown, state=state)
+        if tab == "near" and self._near is not None:
+            return self._near
         if tab == "rated":
             return session.where(Rated(), state)
         found = session.where(Not(Rated()), state)
@@ -729,7 +715,21 @@ class Explorer:
         if id_str:
             self.map.mark("current", np.array([self._row(id_str)]))
             self.map.mark("near", np.array([], dtype=int))  # those were of the galaxy before
+            if self._drawn is not None:
+                self._search(self._surround, id_str)
             self._update()
+
+    def _surround(self, id_str: str, state: State) -> None:
+        """Find what is most like the galaxy on the screen."""
+        if id_str == self.viewer.shown:
+            self._near = self.session.near(id_str, state=state)
+            self._soon(self._ring, self._near)
+            if self.gallery.tab == "near":
+                self._fill(state)
+
+    def _ring(self, near: Selection) -> None:
+        if near is self._near:
+            self.map.mark("near", near.rows[:MARKED])
 
     def _from_header(self, content: dict[str, Any]) -> None:
         if content.get("kind") == "export" and content.get("format") in FORMATS:
