@@ -462,6 +462,11 @@ function render({ model, el }) {
     if (active && editable(node) && !root().contains(node)) setActive(false);
     if (!active && root().contains(node)) setActive(true);
   };
+  // What was chosen with the mouse does not keep the keys from the galaxy.
+  const onChange = ({ target }) => {
+    const chosen = root().contains(target) && target.matches("select, [type=checkbox]");
+    if (chosen && !target.matches(":focus-visible")) target.blur();
+  };
   const place = () => parts.frame.getBoundingClientRect();
   const hidden = () => !el.isConnected || !place().width; // in a tab behind another
   const away = () => place().bottom < 20 || place().top > window.innerHeight - 20;
@@ -517,6 +522,7 @@ function render({ model, el }) {
   window.addEventListener("anomaly_zoo:active", onOther);
   window.addEventListener("pointerdown", onPointer, true);
   window.addEventListener("focusin", onFocusIn, true);
+  window.addEventListener("change", onChange);
   window.addEventListener("keydown", onKey, true);
   const click = (button, kind, score) => {
     button.onclick = (event) => {
@@ -558,6 +564,7 @@ function render({ model, el }) {
     window.removeEventListener("anomaly_zoo:active", onOther);
     window.removeEventListener("pointerdown", onPointer, true);
     window.removeEventListener("focusin", onFocusIn, true);
+    window.removeEventListener("change", onChange);
     window.removeEventListener("keydown", onKey, true);
     model.off("change:queue change:done", onQueue);
     model.off("change:history", onHistory);
