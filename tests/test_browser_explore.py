@@ -248,6 +248,15 @@ def lasso(page: Any, left: float, right: float, top: float, bottom: float) -> No
     page.mouse.up()
 
 
+def drawn_anew(page: Any, before: Any) -> Any:
+    """Wait until the map has other colours, and no longer others."""
+    until(lambda: page.evaluate(COLOURS) != before)
+    while (drawn := page.evaluate(COLOURS)) != before:
+        before = drawn
+        page.wait_for_timeout(250)
+    return drawn
+
+
 def saved(page: Any, form: str, folder: Path) -> Path:
     with page.expect_download() as download:
         page.select_option('.az-actions select[title^="Save"]', form)
@@ -265,23 +274,19 @@ def test_from_a_lasso_to_the_disk(
 
     # The map by other columns: colours with a legend, places on the sky and by two columns.
     bar = page.locator(".az-mapbar select")
-    before = page.evaluate(COLOURS)
-    bar.nth(0).select_option("column:kind")
-    kinds = set(galaxies.catalog.table["kind"])
-    until(lambda: page.locator(".az-kind").count() > 5)
-    assert set(page.locator(".az-kind").all_inner_texts()) <= kinds | {"other"}
-    coloured = until(lambda: (c := page.evaluate(COLOURS)) != before and c)
-    bar.nth(0).select_option("column:truth_magnitude")
-    until(lambda: page.locator(".az-kind").count() == 0 and page.evaluate(COLOURS) != coloured)
-    for arrangement in ("sky", "columns"):
-        bar.nth(1).select_option(arrangement)
-        drawn = page.evaluate(COLOURS)
-        until(lambda drawn=drawn: page.evaluate(COLOURS) != drawn)
     drawn = page.evaluate(COLOURS)
-    bar.nth(2).select_option("truth_magnitude")
-    bar.nth(3).select_option("truth_snr")
-    until(lambda: page.evaluate(COLOURS) != drawn)
-    page.wait_for_timeout(500)
+    bar.nth(0).select_option("column:kind")
+    until(lambda: page.locator(".az-kind").count() > 5)
+    kinds = set(galaxies.catalog.table["kind"])
+    assert set(page.locator(".az-kind").all_inner_texts()) <= kinds | {"other"}
+    drawn = drawn_anew(page, drawn)
+    for number, choice in (
+        (0, "column:truth_magnitude"),
+        *((1, "sky"), (1, "columns"), (2, "truth_magnitude"), (3, "truth_snr")),
+    ):
+        bar.nth(number).select_option(choice)
+        drawn = drawn_anew(page, drawn)
+    assert page.locator(".az-kind").count() == 0
 
     # A lasso around the bright half; those are looked through one after the other.
     lasso(page, 0.05, 0.5, 0.05, 0.95)
@@ -326,12 +331,12 @@ def test_from_a_lasso_to_the_disk(
     assert set(frame["id_str"]) == {alike[0], alike[2]}
     text = saved(page, "reg", tmp_path).read_text(encoding="utf-8")
     assert set(re.findall(r"text=\{(\S+?)[ }]", text)) == {alike[0], alike[2]}
+    with Image.open(saved(page, "png", tmp_path)) as sheet:
+        assert min(sheet.size) > 100 and len(sheet.convert("L").getcolors(256)) > 50
     for place in (0, 2):
         thumbs.nth(place).click(modifiers=["Shift"])
     frame = pd.read_csv(saved(page, "csv", tmp_path), comment="#")
     assert len(frame) == 1000 and set(frame["id_str"]) == set(known.near(two))
-    with Image.open(saved(page, "png", tmp_path)) as sheet:
-        assert min(sheet.size) > 300 and len(sheet.convert("L").getcolors(256)) > 50
 
     # All that are shown at once.
     page.click('.az-gallery [data-tab="top"]')
