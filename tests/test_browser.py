@@ -120,7 +120,7 @@ def test_the_whole_loop(notebook: Open, lab: Lab, tmp_path: Path) -> None:
     assert acts(file)[-1].reason == "chosen on the map"
 
     # The gallery: a click shows the galaxy.
-    page.click(".az-gallery .az-tabs button:nth-child(3)")
+    page.click('.az-gallery [data-tab="rated"]')
     page.wait_for_selector(".az-thumb .az-badge:not(:empty)")
     label = page.locator(".az-thumb").first.get_attribute("aria-label")
     page.locator(".az-thumb").first.click()
