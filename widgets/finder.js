@@ -167,13 +167,16 @@ function render({ model, el }) {
     } else if (event.key === "Enter") {
       event.preventDefault(); // JupyterLab lets no form be sent by Enter
       line.requestSubmit();
+      field.blur(); // the keys rate again
     }
   };
   field.onblur = () => (offers.hidden = true);
   line.onsubmit = (event) => {
     event.preventDefault();
     offers.hidden = true;
-    if (field.value.trim()) tell(model, { kind: "show", words: field.value.trim() });
+    if (!field.value.trim()) return;
+    put(model, "words", field.value);
+    tell(model, { kind: "show", words: field.value.trim() });
   };
   limit.onclick = () => {
     const words = field.value.trim();

@@ -6,6 +6,7 @@ const TABS = [
   ["found", "Selection"],
   ["rated", "Rated"],
 ];
+const RATE = "Rate all that are shown here, or those that are marked";
 const SAVE = [
   ["csv", "CSV"],
   ["parquet", "Parquet"],
@@ -66,7 +67,7 @@ function render({ model, el }) {
     tell(model, { kind: "queue", ids: ids() }),
   );
   const scores = [0, 1, 2, 3, 4, 5].map((score) => [String(score), `all ${score}`]);
-  const rate = picker("Rate…", "Rate all that are shown here, or those that are marked", scores, (score) =>
+  const rate = picker("Rate…", RATE, scores, (score) =>
     tell(model, { kind: "rate", score: Number(score), ids: marked.size ? ids() : shownIds() }),
   );
   const save = picker("Save…", "Save this selection", SAVE, (format) =>
@@ -169,7 +170,10 @@ function render({ model, el }) {
     about.textContent = n ? `${n} marked · ${model.get("about")}` : model.get("about");
     about.title = about.textContent;
     alike.disabled = !n;
-    queue.disabled = rate.disabled = save.disabled = !model.get("items").length;
+    queue.disabled = save.disabled = !model.get("items").length;
+    const [rating, most] = [n || model.get("items").length, 100];
+    rate.disabled = !rating || rating > most;
+    rate.title = rating > most ? `At most ${most} are rated at once: mark some` : RATE;
     card.classList.toggle("az-wide", model.get("wide"));
     wide.setAttribute("aria-pressed", String(model.get("wide")));
     wide.textContent = model.get("wide") ? "⤡" : "⤢";

@@ -461,6 +461,8 @@ class Explorer:
             return
         with self.gallery.hold_sync():
             self.gallery.words = f"{hung.tab} {hung.about}"
+            none = hung.tab == "found" and hung.selection is not None
+            self.gallery.empty = "no galaxy matches" if none else "nothing here yet"
             self.gallery.items, self.gallery.about = hung.items, hung.about
 
     def _turned(self) -> None:
@@ -613,8 +615,7 @@ class Explorer:
             self._search(self._fill)
         else:
             self.gallery.tab = "found"
-        if selection.savable:
-            self.finder.words = selection.words
+        self.finder.words = selection.words if selection.savable else ""
         self.map.mark_selection(selection.rows)
 
     def _find(self, words: str, state: State) -> None:

@@ -20,7 +20,7 @@ class Finder(anywidget.AnyWidget):
 
     _esm = asset("make.js", "finder.js")
     words = t.Unicode("").tag(sync=True)
-    """What the line holds, where Python set it: the words of what is shown."""
+    """The words of what is shown: set by the browser as they are sent, by Python as it says them."""
     total = t.Int(0).tag(sync=True)
     """How many galaxies there are."""
     limit = t.Unicode("").tag(sync=True)
