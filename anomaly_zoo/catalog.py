@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog"]
 
+HANDLES = frozenset({"id_str", "image", "file_loc"})
+"""Columns that say which object it is and where its image lies: nothing to colour or cut by."""
 _LIMITS = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 _WORDS = {
     "id_str": "identifier in the catalogue",

@@ -386,14 +386,15 @@ class Session:
         """
         tree = parse(search) if isinstance(search, str) else search
         state = state or self.state
-        match = self._known(state, state.within).found(tree)
+        match = self.known(state, state.within).found(tree)
         rows = match.rows
         if rows is None:
             rows = np.flatnonzero(match.mask)
             rows = rows[np.argsort(-state.posterior.mean[rows], kind="stable")]
         return Selection(tree, rows, match.distances, self.representation.ids, self.where)
 
-    def _known(self, state: State, limit: np.ndarray | None = None) -> Known:
+    def known(self, state: State, limit: np.ndarray | None = None) -> Known:
+        """What a search is asked of: the catalogue, what a State believes, and the present tags."""
         return Known(self.space, self.catalog, state, self.tags, limit)
 
     def near(
@@ -440,7 +441,7 @@ class Session:
             if np.shape(sky) != (2,):
                 raise ValueError(f"sky is (ra, dec) in degrees, got {sky!r}")
             at, wide = check_position(*sky), check_angle(radius, "radius")
-            examples = self.representation.ids[self._known(state).closest(at, wide)]
+            examples = self.representation.ids[self.known(state).closest(at, wide)]
         ids = (examples,) if isinstance(examples, str) else tuple(examples or ())
         return self.where(Near(ids, k, to, apart), state)
 

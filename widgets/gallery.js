@@ -192,11 +192,7 @@ function render({ model, el }) {
   pictures.changed = (id) => nodes.has(id) && fill(id, nodes.get(id));
   const receive = (message, buffers) => {
     if (message.kind !== "file") return;
-    const link = make("a");
-    link.href = URL.createObjectURL(new Blob([buffers[0]]));
-    link.download = message.name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    download(message.name, buffers[0]);
   };
   model.on("msg:custom", receive);
   model.on("change:items change:empty", paint);

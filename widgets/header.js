@@ -50,11 +50,7 @@ function render({ model, el }) {
   const receive = (message, buffers) => {
     if (message.kind !== "file") return;
     button.disabled = false;
-    const link = make("a");
-    link.href = URL.createObjectURL(new Blob([buffers[0]]));
-    link.download = message.name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    download(message.name, buffers[0]);
   };
   model.on("change", paint);
   model.on("msg:custom", receive);

@@ -27,3 +27,12 @@ function put(model, name, value) {
     // the kernel is gone; the next one asks anew
   }
 }
+
+// Have the browser save some bytes as a file.
+function download(name, bytes) {
+  const link = make("a");
+  link.href = URL.createObjectURL(new Blob([bytes]));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from anomaly_zoo.catalog import HANDLES
 from anomaly_zoo.cuts import Cut, codes, describe, histogram
 from anomaly_zoo.expression import Votes
-from anomaly_zoo.known import BELIEFS, Known
+from anomaly_zoo.known import BELIEFS
 from anomaly_zoo.query import parse
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.votes import Question, questions
 
 _GROUPS = ("votes", "columns", "model")
-_HIDDEN = {"id_str", "image", "file_loc"}
 
 
 class Asking:
@@ -28,7 +28,7 @@ class Asking:
         own = [] if session.catalog is None else list(session.catalog.table.columns)
         self._questions: dict[str, Question] = questions(own)
         votes = {column for question in self._questions.values() for column in question.columns}
-        plain = [name for name in own if name not in votes | _HIDDEN | set(BELIEFS)]
+        plain = [name for name in own if name not in votes | HANDLES | set(BELIEFS)]
         named = (list(self._questions), plain, list(BELIEFS))
         self.names = [
             {"name": name, "group": group}
@@ -40,7 +40,11 @@ class Asking:
     def count(self, content: dict[str, Any], state: State) -> dict[str, Any]:
         """How many match the words."""
         tree = parse(str(content.get("words", "")))
-        return {"count": int(np.count_nonzero(self._known(state).found(tree).mask))}
+        return {
+            "count": int(
+                np.count_nonzero(self._session.known(state, state.within).found(tree).mask)
+            )
+        }
 
     def describe(self, content: dict[str, Any], state: State) -> dict[str, Any]:
         """What a slider or a list of choices needs of a column or a share of votes."""
@@ -86,13 +90,9 @@ class Asking:
         of = state.n_events if group == "model" else 0
         last = self._cuts.get((name, answer))
         if last is None or last[0] != of:
-            known, votes = self._known(state), group == "votes"
+            known, votes = self._session.known(state, state.within), group == "votes"
             values = known.votes(name, answer) if votes else known.column(name)
             cut = describe(values, Votes(name, answer) if votes else name)
             counts = [] if cut.kind == "none" else histogram(codes(values, cut), cut).tolist()
             last = self._cuts[name, answer] = of, cut, counts
         return last[1:]
-
-    def _known(self, state: State) -> Known:
-        session = self._session
-        return Known(session.space, session.catalog, state, session.tags, state.within)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anomaly_zoo.catalog import HANDLES
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.ui import colours
 from anomaly_zoo.ui.colours import Colouring
@@ -14,7 +15,6 @@ _MODEL = {
     "rater": "Rater",
 }
 _COLUMN = "column:"
-_HIDDEN = {"id_str", "image", "file_loc"}
 
 
 class Dyes:
@@ -28,7 +28,7 @@ class Dyes:
         self.choices += [
             {"value": f"{_COLUMN}{name}", "text": name, "group": "Columns"}
             for name in own
-            if name not in _HIDDEN
+            if name not in HANDLES
         ]
 
     def of(self, choice: str, state: State) -> Colouring:

@@ -22,17 +22,18 @@ from anomaly_zoo.interest import InterestModel
 from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.projection import pca_map
-from anomaly_zoo.ratings import WORDS, Opinions, live
+from anomaly_zoo.ratings import Opinions, live
 from anomaly_zoo.selection import Selection
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.start import POOL
+from anomaly_zoo.tags import tags_by_id
 from anomaly_zoo.ui.arrangement import Arrangement
 from anomaly_zoo.ui.asking import Asking
 from anomaly_zoo.ui.colours import Colouring
 from anomaly_zoo.ui.dyes import Dyes
 from anomaly_zoo.ui.finder import Finder
 from anomaly_zoo.ui.gallery import Gallery
-from anomaly_zoo.ui.items import Items, tags_of
+from anomaly_zoo.ui.items import Items
 from anomaly_zoo.ui.map import GalaxyMap
 from anomaly_zoo.ui.mosaic import Mosaic
 from anomaly_zoo.ui.panels import Curve, Header, Outlook
@@ -328,17 +329,17 @@ class Explorer:
 
     def _acted(self) -> None:
         """The log has grown: count, remember, and ask for a new State."""
-        scores = list(self.session.opinions.mean_scores.values())
+        held = self.session.opinions
+        scores = list(held.mean_scores.values())
         self.header.n_rated = len(scores)
         self.header.n_found = sum(score >= INTERESTING for score in scores)
         self.curve.found = np.cumsum(np.array(scores, dtype=float) >= INTERESTING).tolist()
         mine = live(self.session.log.events, self.session.rater)
-        looks = [event for event in mine if event.kind not in WORDS]
-        self.viewer.history = [self._items.act(event) for event in looks[-BEHIND:]]
-        self.viewer.tags = tags_of(self.session.opinions)
-        self.finder.tags = list(self.session.opinions.tags)
+        self.viewer.history = [self._items.act(event) for event in mine[-BEHIND:]]
+        self.viewer.tags = tags_by_id(held.tags)
+        self.finder.tags = list(held.tags)
         self._report("tool")
-        if self.session.opinions.limit != self.finder.limit and self.session.latest is not None:
+        if held.limit != self.finder.limit and self.session.latest is not None:
             self._search(self._narrow)
         self._update()
 
@@ -524,7 +525,7 @@ class Explorer:
                 self.viewer.refused(token, str(error))
             else:
                 if act.get("tag"):  # known before the browser forgets the act
-                    self.viewer.tags = tags_of(self.session.opinions)
+                    self.viewer.tags = tags_by_id(self.session.tags)
                 self.viewer.saved(token)
                 self._report("save")
 

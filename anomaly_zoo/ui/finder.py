@@ -20,7 +20,7 @@ class Finder(anywidget.AnyWidget):
 
     _esm = asset("make.js", "finder.js")
     words = t.Unicode("").tag(sync=True)
-    """The words of what is shown: set by the browser as they are sent, by Python as it says them."""
+    """The words of what is shown: as the browser sends them, then as Python says them."""
     total = t.Int(0).tag(sync=True)
     """How many galaxies there are."""
     limit = t.Unicode("").tag(sync=True)

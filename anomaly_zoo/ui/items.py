@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from anomaly_zoo.links import links
-from anomaly_zoo.ratings import Event, Opinions
+from anomaly_zoo.ratings import Event
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.sweep import BLOCK, everywhere
+from anomaly_zoo.tags import tags_by_id
 
 
 class Items:
@@ -31,7 +32,7 @@ class Items:
 
         Their places in the ranking cost a pass over all objects.
         """
-        tags = tags_of(state.opinions)
+        tags = tags_by_id(state.opinions.tags)
         ranks = _ranks(rows, state) if ranked and len(state.rated) else [None] * len(rows)
         items = []
         for place, (row, rank) in enumerate(zip(rows, ranks, strict=True)):
@@ -80,15 +81,6 @@ class Items:
         x, y = (catalog.table[name].iloc[row] for name in ("x", "y"))
         numbers = isinstance(x, int | float | np.number) and isinstance(y, int | float | np.number)
         return f"x {x:.0f}, y {y:.0f} px" if numbers and np.isfinite([x, y]).all() else ""
-
-
-def tags_of(held: Opinions) -> dict[str, list[str]]:
-    """The tags of each object that has any."""
-    tags: dict[str, list[str]] = {}
-    for tag, ids in held.tags.items():
-        for id_str in ids:
-            tags.setdefault(id_str, []).append(tag)
-    return tags
 
 
 def _ranks(rows: Sequence[int], state: State) -> list[int]:
