@@ -237,7 +237,7 @@ def test_what_the_model_and_the_raters_say_can_be_asked_for() -> None:
 def test_the_words_of_the_model_hide_columns_of_the_same_name() -> None:
     made = az.Session(features(), catalog(interest=np.full(N, 99.0)))
     assert len(made.where("interest > 50")) == 0
-    assert made._known(made.state).names.count("interest") == 1
+    assert made.known(made.state).names.count("interest") == 1
 
 
 def test_selections_join() -> None:
