@@ -21,6 +21,7 @@ const TITLES = {
   like: "More like this: show the closest galaxies in the gallery",
 };
 const KEYS = { s: "skip", x: "artefact", z: "undo", arrowleft: "back", arrowright: "forward" };
+const GOING = ["wheel", "touchmove", "pointerdown", "keydown"]; // how a reader goes elsewhere
 const CALLS = { m: "like", t: "tag", "/": "find" }; // keys that lead elsewhere in the tool
 
 // Acts not yet on disk: one entry each in localStorage, so that a reload or a dead kernel loses none.
@@ -551,13 +552,25 @@ function render({ model, el }) {
     else building = setTimeout(whole, 100);
   };
   whole();
+  // The page may still grow above the tool: it is kept in view until the reader goes elsewhere.
+  const inView = () => active && !hidden() && root().scrollIntoView({ block: "nearest" });
+  const keeping = setInterval(inView, 200);
+  const leave = (event) => {
+    if (event?.type === "keydown" && event.key.length === 1) return; // such as a rating
+    clearInterval(keeping);
+    GOING.forEach((kind) => window.removeEventListener(kind, leave, true));
+  };
+  GOING.forEach((kind) => window.addEventListener(kind, leave, true));
+  const settled = setTimeout(leave, 10_000);
   requestAnimationFrame(() => {
     if (hidden() || editable(document.activeElement)) return;
     setActive(true);
-    root().scrollIntoView({ block: "nearest" });
+    inView();
   });
 
   return () => {
+    leave();
+    clearTimeout(settled);
     clearTimeout(timer);
     clearTimeout(building);
     clearInterval(stuck);
