@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,9 +23,10 @@ from anomaly_zoo.calibration import Calibration, Left, calibrate
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.choice import Choice
 from anomaly_zoo.encoders.protocol import Encoder
-from anomaly_zoo.expression import Alike, Near, Node, Rated, Tagged
+from anomaly_zoo.expression import Alike, Near, Node, Rated, Tagged, savable
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.known import Known
+from anomaly_zoo.matching import Matched
 from anomaly_zoo.pool import Pool
 from anomaly_zoo.positions import check_angle, check_position
 from anomaly_zoo.progress import Progress, foreseen, progress
@@ -136,6 +138,7 @@ class Session:
         self._fitted: tuple[bytes, tuple[Hypothesis, ...]] | None = None
         self._around: Surroundings | None = None
         self._bounds: tuple[str, dict[str, tuple[str, ...]] | None, np.ndarray] | None = None
+        self._search: tuple[Node, weakref.ref[State], dict[str, Any], Matched] | None = None
         self._offered: dict[str, str] = {}
         self._computing = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -386,12 +389,35 @@ class Session:
         """
         tree = parse(search) if isinstance(search, str) else search
         state = state or self.state
-        match = self.known(state, state.within).found(tree)
+        match = self._matched(tree, state)
         rows = match.rows
         if rows is None:
             rows = np.flatnonzero(match.mask)
             rows = rows[np.argsort(-state.posterior.mean[rows], kind="stable")]
         return Selection(tree, rows, match.distances, self.representation.ids, self.where)
+
+    def count(self, search: str | Node, state: State | None = None) -> int:
+        """How many objects match a search, as for `where`; asked again by it, the search is not
+        made again.
+
+        >>> X = np.random.default_rng(0).normal(size=(60, 4))
+        >>> session = Session(Representation([f"J{i}" for i in range(60)], X))
+        >>> session.count("near J7 AND unrated")
+        59
+        """
+        tree = parse(search) if isinstance(search, str) else search
+        return int(np.count_nonzero(self._matched(tree, state or self.state).mask))
+
+    def _matched(self, tree: Node, state: State) -> Matched:
+        """What matches; of the last search in words that is remembered: while they are typed their
+        number is asked for, then which they are."""
+        tags, last = self.tags, self._search
+        if last and last[0] == tree and last[1]() is state and last[2] == tags:
+            return last[3]
+        match = self.known(state, state.within).found(tree)
+        if savable(tree):
+            self._search = tree, weakref.ref(state), tags, match
+        return match
 
     def known(self, state: State, limit: np.ndarray | None = None) -> Known:
         """What a search is asked of: the catalogue, what a State believes, and the present tags."""

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from anomaly_zoo.catalog import HANDLES
 from anomaly_zoo.cuts import Cut, codes, describe, histogram
 from anomaly_zoo.expression import Votes
 from anomaly_zoo.known import BELIEFS
-from anomaly_zoo.query import parse
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.votes import Question, questions
 
@@ -39,12 +36,7 @@ class Asking:
 
     def count(self, content: dict[str, Any], state: State) -> dict[str, Any]:
         """How many match the words."""
-        tree = parse(str(content.get("words", "")))
-        return {
-            "count": int(
-                np.count_nonzero(self._session.known(state, state.within).found(tree).mask)
-            )
-        }
+        return {"count": self._session.count(str(content.get("words", "")), state)}
 
     def describe(self, content: dict[str, Any], state: State) -> dict[str, Any]:
         """What a slider or a list of choices needs of a column or a share of votes."""

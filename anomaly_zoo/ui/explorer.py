@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -289,8 +289,12 @@ class Explorer:
             try:
                 state = self.session.update(self._far, self._closed.is_set)
                 self._lead(state)
-                self._frame = self._prepare(state)
-                self._soon(self.show, self._frame)
+                if self._frame is None or self._frame.state is not state:
+                    self._frame = self._prepare(state)
+                    self._soon(self.show, self._frame)
+                else:
+                    self._soon(self._report, "model")
+                self._give_precedence()
                 if shown := self.viewer.shown:
                     self.session.prepare(shown, self._wake.is_set)
             except InterruptedError:
@@ -298,6 +302,13 @@ class Explorer:
             except Exception as error:
                 trouble = f"model not updated, your ratings are kept: {error}"
                 self._soon(self._report, "model", trouble)
+
+    def _give_precedence(self) -> None:
+        """Wait until what is searched has been found, unless there is more to do for the model."""
+        with contextlib.suppress(RuntimeError):  # the tool was closed meanwhile
+            searched = self._aside.submit(bool)
+            while not (searched.done() or self._wake.is_set()):
+                wait([searched], timeout=0.01)
 
     def _update(self) -> None:
         self._wake.set()
@@ -335,7 +346,7 @@ class Explorer:
         self.header.n_found = sum(score >= INTERESTING for score in scores)
         self.curve.found = np.cumsum(np.array(scores, dtype=float) >= INTERESTING).tolist()
         mine = live(self.session.log.events, self.session.rater)
-        self.viewer.history = [self._items.act(event) for event in mine[-BEHIND:]]
+        self.viewer.history = self._items.acts(mine[-BEHIND:])
         self.viewer.tags = tags_by_id(held.tags)
         self.finder.tags = list(held.tags)
         self._report("tool")
@@ -344,13 +355,13 @@ class Explorer:
         self._update()
 
     def _narrow(self, state: State) -> None:
-        """Show at once what a new limit leaves; the model follows."""
+        """Show at once what a new limit leaves, on the map first; the model follows."""
         state = self.session.abreast(state)
         self._soon(self._bound, state)
-        if shown := self.viewer.shown:
-            self._surround(shown, state)
         self._fill(state)
         self._lead(state)
+        if shown := self.viewer.shown:
+            self._soon(self.map.then, lambda: self._search(self._surround, shown))
 
     def _bound(self, state: State) -> None:
         """Keep the map to the limit of a State."""
@@ -397,27 +408,28 @@ class Explorer:
             open_ &= within[rows]
         bar = float(belief.mean[highest(belief.mean, TOP, open_)].min(initial=np.inf))
         gain = expected_improvement(belief, best_f=bar)
+        best = highest(gain, AHEAD, open_)
         return [
             {
-                **self._items.place(str(known.ids[rows[place]])),
-                "interest": float(belief.mean[place]),
-                "std": float(belief.std[place]),
+                **place,
+                "interest": float(mean),
+                "std": float(std),
                 "rank": None,
                 "reason": f"promising among {len(rows):,}",
                 "score": None,
             }
-            for place in highest(gain, AHEAD, open_)
+            for place, mean, std in zip(
+                self._items.places(rows[best].tolist()),
+                belief.mean[best],
+                belief.std[best],
+                strict=True,
+            )
         ]
 
     def _prepare(self, state: State) -> Frame:
         """Everything slow about showing a State; runs on the worker thread."""
-        last = self._frame
-        if last is not None and last.state is state:
-            expected, progress = last.rate_expected, last.progress
-        else:
-            expected = float(state.p_interesting.mean())
-            progress = self.session.progress(state)
-        hung = self._hung(state)
+        expected = float(state.p_interesting.mean())
+        progress, hung = self.session.progress(state), self._hung(state)
         return Frame(state, hung, self._colouring(state), expected, progress)
 
     def _hung(self, state: State) -> Hung:

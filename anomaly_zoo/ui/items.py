@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from anomaly_zoo.links import links
 from anomaly_zoo.ratings import Event
@@ -35,52 +36,68 @@ class Items:
         tags = tags_by_id(state.opinions.tags)
         ranks = _ranks(rows, state) if ranked and len(state.rated) else [None] * len(rows)
         items = []
-        for place, (row, rank) in enumerate(zip(rows, ranks, strict=True)):
-            id_str = str(self._session.representation.ids[row])
-            score = state.opinions.scores.get(id_str)
+        for number, (row, rank, place) in enumerate(
+            zip(rows, ranks, self.places(rows), strict=True)
+        ):
+            score = state.opinions.scores.get(place["id"])
             items.append(
                 {
-                    **self.place(id_str),
+                    **place,
                     "interest": float(state.posterior.mean[row]),
                     "std": float(state.posterior.std[row]),
                     "rank": rank,
-                    "reason": reasons[place],
+                    "reason": reasons[number],
                     "score": sum(score.values()) / len(score) if score else None,
-                    "tags": tags.get(id_str, []),
-                    "distance": None if distances is None else float(distances[place]),
+                    "tags": tags.get(place["id"], []),
+                    "distance": None if distances is None else float(distances[number]),
                 }
             )
         return items
 
-    def place(self, id_str: str) -> dict[str, Any]:
-        """The id, the position in words, and links to where others show that place of the sky."""
-        where = self._session.catalog and self._session.catalog.position(id_str)
-        if where:
-            position = f"{where[0]:.5f} {where[1]:+.5f}"
-            return {"id": id_str, "position": position, "links": links(*where)}
-        return {"id": id_str, "position": self._pixels(id_str), "links": {}}
+    def acts(self, events: Sequence[Event]) -> list[dict[str, Any]]:
+        """What raters did, with what was expected then."""
+        rows = self._session.representation.rows([event.id_str for event in events])
+        return [
+            {
+                **place,
+                "interest": event.interest,
+                "std": event.interest_std,
+                "rank": None,
+                "reason": event.reason,
+                "act": event.kind,
+                "token": event.token,
+                "score": event.score,
+            }
+            for event, place in zip(events, self.places(rows.tolist()), strict=True)
+        ]
 
-    def act(self, event: Event) -> dict[str, Any]:
-        """What a rater did, with what was expected then."""
-        return {
-            **self.place(event.id_str),
-            "interest": event.interest,
-            "std": event.interest_std,
-            "rank": None,
-            "reason": event.reason,
-            "act": event.kind,
-            "token": event.token,
-            "score": event.score,
-        }
+    def places(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """The id of each row, its position in words, and links to where others show that place of
+        the sky."""
+        rows = np.asarray(rows, dtype=np.int64)
+        ids = self._session.representation.ids[rows].tolist()
+        sky, pixels = self._columns(("ra", "dec"), rows), self._columns(("x", "y"), rows)
+        return [_place(*place) for place in zip(ids, sky, pixels, strict=True)]
 
-    def _pixels(self, id_str: str) -> str:
+    def _columns(self, names: tuple[str, str], rows: np.ndarray) -> list[tuple[float, float]]:
+        """Two columns of the catalogue; NaN where it has none, or no numbers."""
         catalog = self._session.catalog
-        if catalog is None or not {"x", "y"} <= set(catalog.table.columns):
-            return ""
-        row = catalog.row(id_str)
-        x, y = (catalog.table[name].iloc[row] for name in ("x", "y"))
-        numbers = isinstance(x, int | float | np.number) and isinstance(y, int | float | np.number)
-        return f"x {x:.0f}, y {y:.0f} px" if numbers and np.isfinite([x, y]).all() else ""
+        table = None if catalog is None else catalog.table
+        if table is None or not set(names) <= set(table.columns):
+            return [(np.nan, np.nan)] * len(rows)
+        numbers = (pd.to_numeric(table[name].iloc[rows], errors="coerce") for name in names)
+        x, y = (column.to_numpy(np.float64, na_value=np.nan).tolist() for column in numbers)
+        return list(zip(x, y, strict=True))
+
+
+def _place(
+    id_str: str, sky: tuple[float, float], pixels: tuple[float, float]
+) -> dict[str, Any]:
+    if np.isfinite(sky).all():
+        position = f"{sky[0]:.5f} {sky[1]:+.5f}"
+        return {"id": id_str, "position": position, "links": links(*sky)}
+    position = f"x {pixels[0]:.0f}, y {pixels[1]:.0f} px" if np.isfinite(pixels).all() else ""
+    return {"id": id_str, "position": position, "links": {}}
 
 
 def _ranks(rows: Sequence[int], state: State) -> list[int]:

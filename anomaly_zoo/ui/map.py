@@ -241,7 +241,7 @@ class GalaxyMap:
         self._selected = np.asarray(rows, dtype=np.int64)
         if polygon is not None:
             self.outline, self._enclosed = np.asarray(polygon, dtype=np.float64), np.sort(rows)
-        elif not np.array_equal(np.sort(rows), self._enclosed):
+        elif len(rows) != len(self._enclosed) or (np.sort(rows) != self._enclosed).any():
             self.outline, self._enclosed = np.zeros((0, 2)), _NOBODY
         self._outline.data = {"x": self.outline[:, 0], "y": self.outline[:, 1]}
         self.pane.picked = bool(len(self._selected) or len(self.outline))
@@ -253,6 +253,10 @@ class GalaxyMap:
             self._wish += 1
             wish = self._wish
         self._later(self._paint, wish)
+
+    def then(self, work: Callable[[], None]) -> None:
+        """Call `work` when all that was asked for has been painted."""
+        self._later(work)
 
     def close(self) -> None:
         """Stop painting."""
