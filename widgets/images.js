@@ -8,7 +8,8 @@ class Pictures {
     this.entries = new Map(); // id -> {image, error, ready}
     this.changed = () => {};
     this.receive = (message, buffers) => {
-      if (message.kind === "image") this.arrive(message, buffers[0]);
+      if (message.kind !== "images") return;
+      message.pictures.forEach((picture, i) => this.arrive(picture, buffers[i]));
     };
     model.on("msg:custom", this.receive);
   }

@@ -345,7 +345,8 @@ class GalaxyMap:
             (self._sources["chosen"], rings),
             (self._picture, picture),
         ):
-            if len(data["x"]) or len(source.data["x"]):
+            same = all(_same(values, source.data[name]) for name, values in data.items())
+            if not same:  # a picture is some megabytes on its way to the browser
                 source.data = data
 
     def _put(self, name: str, rows: np.ndarray, colours: list[str] | list[None]) -> None:
@@ -436,6 +437,15 @@ class GalaxyMap:
 
     def _among(self) -> np.ndarray | None:
         return None if self._limit is None else self._limit.mask
+
+
+def _same(column: Any, other: Any) -> bool:
+    """Whether two columns are equal; of pictures, whether they are the very same."""
+    if isinstance(column, np.ndarray):
+        return np.array_equal(column, other)
+    if column and isinstance(column[0], np.ndarray):
+        return len(other) == 1 and column[0] is other[0]
+    return column == list(other)
 
 
 def _raise(error: Exception) -> None:

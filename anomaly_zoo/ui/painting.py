@@ -68,9 +68,11 @@ class Easel:
         self._key: tuple[object, ...] = ()
         self._raster: Raster | None = None
         self._ground: np.ndarray | None = None
+        self._last: tuple[Raster, Colouring, np.ndarray] | None = None
 
     def paint(self, scene: Scene) -> Painting:
-        """What the scene looks like."""
+        """What the scene looks like. The picture is the very same array where nothing of it has
+        changed since the last scene."""
         raster, colouring = self._look(scene), scene.colouring
         nobody = np.zeros(0, dtype=np.int64)
         few = raster.shown <= DOTS
@@ -78,16 +80,25 @@ class Easel:
         rings = chosen if few or len(chosen) <= RINGS else nobody
         picture, dots = self._ground, nobody
         if few:
+            self._last = None
             dots = raster.visible()
             if colouring.values is not None:  # the highest are not to be hidden
                 worth = np.nan_to_num(colouring.values[dots], nan=-np.inf)
                 dots = dots[np.argsort(worth, kind="stable")]
         else:
-            picture = _over(picture, _coloured(raster, colouring))
+            picture = self._coloured(raster, colouring)
             if not len(rings) and len(chosen):
                 picked = Raster(scene.xy, chosen, scene.window, scene.width, scene.height)
                 picture = _over(_faint(picture), _coloured(picked, colouring))
         return Painting(picture, dots, rings)
+
+    def _coloured(self, raster: Raster, colouring: Colouring) -> np.ndarray:
+        """All objects over the ground: as for the last scene where that has not changed."""
+        last = self._last
+        if last is None or last[0] is not raster or last[1] is not colouring:
+            picture = _over(self._ground, _coloured(raster, colouring))
+            last = self._last = raster, colouring, picture
+        return last[2]
 
     def _look(self, scene: Scene) -> Raster:
         """Where the objects fall: as for the last scene where that has not changed."""
@@ -95,7 +106,7 @@ class Easel:
         key = (id(scene.xy), *size, id(limit))
         if self._raster is not None and self._key == key and self._raster.xy is scene.xy:
             return self._raster
-        self._raster = self._ground = None  # their memory goes before the next ones' comes
+        self._raster = self._ground = self._last = None  # their memory goes before the next ones' comes
         around = scene.cells.around(scene.window) if scene.cells else None
         rows = around
         if limit is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +18,8 @@ from anomaly_zoo.cutouts import CutoutError
 KEPT = 128 * 2**20
 """Bytes of pictures kept."""
 LARGEST = 840
+TURN = 0.03
+"""Seconds between two messages with pictures."""
 
 
 class Pictures:
@@ -59,22 +63,58 @@ class PictureDesk:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="anomaly_zoo-pictures")
 
     def serve(self, widget: Any, content: dict[str, Any]) -> None:
-        """Answer `{"kind": "need", "ids": [...], "size": 420}` one picture at a time."""
+        """Answer `{"kind": "need", "ids": [...], "size": 420}`: the first picture as soon as it is
+        there, then those that are there in short turns, for a message takes the browser longer
+        than a picture more in it."""
         size = max(16, min(int(content.get("size", LARGEST)), LARGEST))
-        for id_str in [str(i) for i in content.get("ids", [])][:200]:
-            self._threads.submit(self._one, widget, id_str, size)
+        ids = [str(i) for i in content.get("ids", [])][:200]
+        parcel = _Parcel(widget, len(ids))
+        for id_str in ids:
+            self._threads.submit(self._one, parcel, id_str, size)
 
-    def _one(self, widget: Any, id_str: str, size: int) -> None:
-        message: dict[str, Any] = {"kind": "image", "id": id_str}
-        buffers: list[bytes] = []
+    def _one(self, parcel: _Parcel, id_str: str, size: int) -> None:
+        error, picture = "", b""
         try:
-            buffers = [self._pictures.get(id_str, size)]
-        except CutoutError as error:
-            message["error"] = str(error)
-        except Exception as error:  # the viewer says so, the loop goes on
-            message["error"] = f"{type(error).__name__}: {error}"
-        widget.send(message, buffers)
+            picture = self._pictures.get(id_str, size)
+        except CutoutError as refused:
+            error = str(refused)
+        except Exception as failed:  # the viewer says so, the loop goes on
+            error = f"{type(failed).__name__}: {failed}"
+        parcel.put({"id": id_str, "error": error}, picture)
 
     def close(self) -> None:
         """Stop reading pictures."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Parcel:
+    """The pictures that one message asked for, on their way to a widget."""
+
+    def __init__(self, widget: Any, count: int) -> None:
+        self._widget, self._left = widget, count
+        self._ready: list[tuple[dict[str, str], bytes]] = []
+        self._sent = -math.inf
+        self._timer: threading.Timer | None = None
+        self._lock = threading.Lock()
+
+    def put(self, about: dict[str, str], picture: bytes) -> None:
+        """Take one that is ready, and send all that are where it is time."""
+        with self._lock:
+            self._ready.append((about, picture))
+            self._left -= 1
+            pause = self._sent + TURN - time.monotonic()
+            if self._left and pause > 0:
+                if self._timer is None:
+                    self._timer = threading.Timer(pause, self._send)
+                    self._timer.daemon = True
+                    self._timer.start()
+                return
+        self._send()
+
+    def _send(self) -> None:
+        with self._lock:
+            ready, self._ready, self._timer = self._ready, [], None
+            self._sent = time.monotonic()
+        if ready:
+            content = {"kind": "images", "pictures": [about for about, _ in ready]}
+            self._widget.send(content, [picture for _, picture in ready])
