@@ -303,7 +303,8 @@ def test_without_images_the_viewer_says_so() -> None:
     tool.viewer.send = lambda content, buffers=None: sent.append(content)  # type: ignore
     say(tool.viewer, kind="need", ids=["J001"], size=300)
     until(lambda: sent)
-    assert sent[0]["id"] == "J001" and "no images" in sent[0]["error"]
+    [picture] = sent[0]["pictures"]
+    assert picture["id"] == "J001" and "no images" in picture["error"]
     tool.close()
 
 

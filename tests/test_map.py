@@ -113,6 +113,41 @@ def test_pictures_from_what_is_kept_are_those_made_afresh(screen: Screen) -> Non
     assert screen.map._easel._raster._rows is not None  # the last view was looked up
 
 
+def test_a_picture_is_sent_again_only_where_it_has_changed(screen: Screen) -> None:
+    screen.settle()
+    [sent] = screen.pictures
+    screen.map.mark_selection(np.arange(5))
+    screen.settle()
+    assert len(screen.map._sources["chosen"].data["x"]) == 5
+    assert screen.pictures[0] is sent, "rings are drawn over it"
+    screen.map.mark_selection(np.arange(N // 2))
+    screen.settle()
+    assert screen.pictures[0] is not sent and (screen.pictures[0] != sent).any()
+    screen.map.mark_selection(np.arange(0))
+    screen.settle()
+    np.testing.assert_array_equal(screen.pictures[0], sent)
+    for _ in range(3):  # one limit after the other, each gone before the next is there
+        screen.map.limit(np.random.default_rng(2).random(N) < 0.5)
+        screen.settle()
+        half = screen.pictures[0]
+        screen.map.limit(np.arange(N) < N // 3)
+        screen.settle()
+        assert (screen.pictures[0] != half).any()
+        screen.map.limit(None)
+        screen.settle()
+        np.testing.assert_array_equal(screen.pictures[0], sent)
+
+
+def test_what_is_to_follow_waits_for_the_painting(screen: Screen) -> None:
+    screen.settle()
+    [sent] = screen.pictures
+    later: list[bool] = []
+    screen.map.colour(shaded(1 - screen.values))
+    screen.map.then(lambda: later.append(screen.pictures[0] is not sent))
+    screen.settle()
+    assert later == [True]
+
+
 def test_few_objects_are_dots_and_all_of_them(screen: Screen) -> None:
     window = Window(1, 1.2, -0.3, 0.1)
     screen.go(window)

@@ -240,6 +240,26 @@ def test_the_words_of_the_model_hide_columns_of_the_same_name() -> None:
     assert made.known(made.state).names.count("interest") == 1
 
 
+def test_a_search_that_is_remembered_is_as_good_as_a_new_one() -> None:
+    made = session()
+    made.tag("J0007", "#ring")
+    words = "near(#ring, k=30) AND z < 0.5"
+    assert made.count(words) == len(made.where(words)) == 30
+    first = rows(made.where(words)).tolist()
+    assert rows(made.where(words)).tolist() == first
+    made.tag("J0200", "#ring")
+    assert rows(made.where(words)).tolist() != first, "another tag, another search"
+    before = made.count("interest > 1")
+    made.rate("J0300", 5)
+    assert made.count("interest > 1") == np.count_nonzero(made.state.posterior.mean > 1) != before
+    made.limit("z < 0.3")
+    assert made.count("z < 0.5") == np.count_nonzero(Z < 0.3)
+    made.limit(None)
+    assert made.count("z < 0.5") == np.count_nonzero(Z < 0.5)
+    with pytest.raises(ValueError, match="colour"):
+        made.count("colour > 3")
+
+
 def test_selections_join() -> None:
     made = session()
     cut, near = made.where("z < 0.3"), made.near("J0200", k=50)

@@ -304,11 +304,16 @@ class Explorer:
                 self._soon(self._report, "model", trouble)
 
     def _give_precedence(self) -> None:
-        """Wait until what is searched has been found, unless there is more to do for the model."""
+        """Wait until what is searched has been found and its pictures are on their way, unless
+        there is more to do for the model."""
         with contextlib.suppress(RuntimeError):  # the tool was closed meanwhile
             searched = self._aside.submit(bool)
             while not (searched.done() or self._wake.is_set()):
                 wait([searched], timeout=0.01)
+        end = time.monotonic() + PATIENCE
+        while self._pictures.busy and time.monotonic() < end:
+            if self._wake.wait(0.01):
+                return
 
     def _update(self) -> None:
         self._wake.set()

@@ -74,9 +74,9 @@ class Items:
     def places(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """The id of each row, its position in words, and links to where others show that place of
         the sky."""
-        rows = np.asarray(rows, dtype=np.int64)
-        ids = self._session.representation.ids[rows].tolist()
-        sky, pixels = self._columns(("ra", "dec"), rows), self._columns(("x", "y"), rows)
+        places = np.asarray(rows, dtype=np.int64)
+        ids = self._session.representation.ids[places].tolist()
+        sky, pixels = self._columns(("ra", "dec"), places), self._columns(("x", "y"), places)
         return [_place(*place) for place in zip(ids, sky, pixels, strict=True)]
 
     def _columns(self, names: tuple[str, str], rows: np.ndarray) -> list[tuple[float, float]]:
@@ -90,9 +90,7 @@ class Items:
         return list(zip(x, y, strict=True))
 
 
-def _place(
-    id_str: str, sky: tuple[float, float], pixels: tuple[float, float]
-) -> dict[str, Any]:
+def _place(id_str: str, sky: tuple[float, float], pixels: tuple[float, float]) -> dict[str, Any]:
     if np.isfinite(sky).all():
         position = f"{sky[0]:.5f} {sky[1]:+.5f}"
         return {"id": id_str, "position": position, "links": links(*sky)}

@@ -65,7 +65,8 @@ class Easel:
     """
 
     def __init__(self) -> None:
-        self._key: tuple[object, ...] = ()
+        self._size: tuple[object, ...] = ()
+        self._limit: Limit | None = None
         self._raster: Raster | None = None
         self._ground: np.ndarray | None = None
         self._last: tuple[Raster, Colouring, np.ndarray] | None = None
@@ -103,10 +104,15 @@ class Easel:
     def _look(self, scene: Scene) -> Raster:
         """Where the objects fall: as for the last scene where that has not changed."""
         size, limit = (scene.window, scene.width, scene.height), scene.limit
-        key = (id(scene.xy), *size, id(limit))
-        if self._raster is not None and self._key == key and self._raster.xy is scene.xy:
+        if (
+            self._raster is not None
+            and self._raster.xy is scene.xy
+            and self._size == size
+            and self._limit is limit
+        ):
             return self._raster
-        self._raster = self._ground = self._last = None  # their memory goes before the next ones' comes
+        # Their memory goes before the next ones' comes.
+        self._raster = self._ground = self._last = None
         around = scene.cells.around(scene.window) if scene.cells else None
         rows = around
         if limit is not None:
@@ -115,7 +121,8 @@ class Easel:
             if everything.shown:
                 self._ground = _faint(everything.paint(None, _GREY, (0, 1)))
             del everything
-        self._raster, self._key = Raster(scene.xy, rows, *size), key
+        self._raster = Raster(scene.xy, rows, *size)
+        self._size, self._limit = size, limit
         return self._raster
 
 

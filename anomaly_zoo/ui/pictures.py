@@ -61,6 +61,13 @@ class PictureDesk:
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="anomaly_zoo-pictures")
+        self._asked = self._answered = 0
+        self._lock = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether pictures that were asked for are not there yet."""
+        return self._answered < self._asked
 
     def serve(self, widget: Any, content: dict[str, Any]) -> None:
         """Answer `{"kind": "need", "ids": [...], "size": 420}`: the first picture as soon as it is
@@ -68,6 +75,8 @@ class PictureDesk:
         than a picture more in it."""
         size = max(16, min(int(content.get("size", LARGEST)), LARGEST))
         ids = [str(i) for i in content.get("ids", [])][:200]
+        with self._lock:
+            self._asked += len(ids)
         parcel = _Parcel(widget, len(ids))
         for id_str in ids:
             self._threads.submit(self._one, parcel, id_str, size)
@@ -80,6 +89,8 @@ class PictureDesk:
             error = str(refused)
         except Exception as failed:  # the viewer says so, the loop goes on
             error = f"{type(failed).__name__}: {failed}"
+        with self._lock:
+            self._answered += 1
         parcel.put({"id": id_str, "error": error}, picture)
 
     def close(self) -> None:
