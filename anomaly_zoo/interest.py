@@ -310,18 +310,22 @@ def mix(
     >>> mean.item(), std.item()
     (2.0, 2.0)
     """
+    order = np.argsort(-shares, kind="stable")
+    (share, m0, v0), *others = (
+        (float(shares[i]), torch.from_numpy(means[i]), torch.from_numpy(variances[i]))
+        for i in order
+    )
     out, spread = torch.from_numpy(mean), torch.from_numpy(std)
+    # All as seen from the leading one: E[x^2] - E[x]^2 is then at least its share of E[x^2], so
+    # hardly a digit cancels.
     out.zero_()
-    spread.zero_()
-    pairs = [(float(s), torch.from_numpy(m)) for s, m in zip(shares, means, strict=True)]
-    for share, m in pairs:
-        out.add_(m, alpha=share)
-    for (share, m), variance in zip(pairs, variances, strict=True):
-        spread.add_(torch.from_numpy(variance), alpha=share)
-        if len(pairs) > 1:
-            apart = m - out
-            spread.addcmul_(apart, apart, value=share)
-    spread.sqrt_()
+    torch.mul(v0, share, out=spread)
+    for share, m, variance in others:
+        apart = m - m0
+        out.add_(apart, alpha=share)
+        spread.add_(variance, alpha=share).addcmul_(apart, apart, value=share)
+    spread.addcmul_(out, out, value=-1).sqrt_()
+    out.add_(m0)
 
 
 def _check_ratings(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

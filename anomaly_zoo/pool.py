@@ -206,13 +206,12 @@ class Pool:
         def move(first: int) -> None:
             rows = slice(first, first + BLOCK)
             means, variances, covariances = ([array[rows] for array in kind] for kind in kinds)
-            with one_thread():
-                held = zip(means, variances, covariances, changes, strict=True)
-                for *arrays, (gain, shrinkage, floor) in held:
-                    m, variance, c = map(torch.from_numpy, arrays)
-                    m.add_(c, alpha=gain)
-                    variance.addcmul_(c, c, value=shrinkage).clamp_(min=floor)
-                mix(shares, means, variances, mean[rows], std[rows])
+            held = zip(means, variances, covariances, changes, strict=True)
+            for *arrays, (gain, shrinkage, floor) in held:
+                m, variance, c = map(torch.from_numpy, arrays)
+                m.add_(c, alpha=gain)
+                variance.addcmul_(c, c, value=shrinkage).clamp_(min=floor)
+            mix(shares, means, variances, mean[rows], std[rows])
 
         everywhere(move, n)
         return model.extended(x, scores), Posterior(mean, std, model.noise)

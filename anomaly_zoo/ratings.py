@@ -203,6 +203,7 @@ class RatingLog:
         self.path = None if path is None else Path(path).expanduser().absolute()
         self._lock = threading.Lock()
         self._known: tuple[Event, ...] = ()
+        self._whole = False  # whether the file is known to have all columns
         fresh = self.path is None or not self.path.exists() or self.path.stat().st_size == 0
         if fresh:
             self._engine = _open(self.path, "rwc")
@@ -272,7 +273,8 @@ class RatingLog:
             values |= {"kind": "undo", "word": f"{event.kind} {event.word}"}
         with self._lock:
             try:
-                self._add_columns()
+                if not self._whole:
+                    self._add_columns()
                 with self._engine.begin() as connection:
                     self._check_same(connection)
                     connection.execute(
@@ -299,14 +301,14 @@ class RatingLog:
 
     def _new_events(self, connection: sa.Connection) -> tuple[Event, ...]:
         after = self._known[-1].seq if self._known else 0
-        return _read(connection, after)
+        return _read(connection, after, None if self._whole else _columns(connection))
 
     def _add_columns(self) -> None:
         """Give a file of an earlier version the columns that it lacks; nothing else is touched,
         and that version goes on reading and writing it."""
         with self._engine.connect() as connection:
-            there = _columns(connection)
-            lacking = [column for column in _events.c if column not in there]
+            there = {column.name for column in _columns(connection)}
+            lacking = [column for column in _events.c if column.name not in there]
             if lacking:
                 self._check_same(connection)
             for column in lacking:
@@ -319,12 +321,16 @@ class RatingLog:
                 except sa.exc.OperationalError as error:
                     if "duplicate column" not in str(error.orig):  # another program was quicker
                         raise
+        self._whole = True
 
     def _check_same(self, connection: sa.Connection) -> None:
         """Refuse to write to a file that took the place of ours, or that has lost events."""
-        uid = connection.scalar(sa.select(_meta.c.value).where(_meta.c.key == "uid"))
-        last = connection.scalar(sa.select(sa.func.max(_events.c.seq))) or 0
-        if uid != self.uid or last < (self._known[-1].seq if self._known else 0):
+        newest = sa.select(sa.func.max(_events.c.seq)).scalar_subquery()
+        found = connection.execute(
+            sa.select(_meta.c.value, newest).where(_meta.c.key == "uid")
+        ).first()
+        uid, last = ("", 0) if found is None else found
+        if uid != self.uid or (last or 0) < (self._known[-1].seq if self._known else 0):
             raise RatingNotSaved(
                 f"{self.path} is not the file it was when it was opened; bring that one back, or "
                 "open the session again"
@@ -354,14 +360,18 @@ def read_events(path: str | Path) -> tuple[Event, ...]:
     engine = _open(path, "ro")
     try:
         with engine.connect() as connection:
-            return _read(connection)
+            return _read(connection, 0, _columns(connection))
     except sa.exc.DatabaseError as error:
         raise ValueError(f"{path} is not an anomaly_zoo ratings file") from error
 
 
-def _read(connection: sa.Connection, after: int = 0) -> tuple[Event, ...]:
-    """The events with a higher `seq`, oldest first; what a file does not have is None."""
-    query = sa.select(*_columns(connection)).where(_events.c.seq > after).order_by(_events.c.seq)
+def _read(
+    connection: sa.Connection, after: int, columns: list[sa.Column] | None
+) -> tuple[Event, ...]:
+    """The events with a higher `seq`, oldest first, from the columns that the file has, all by
+    default; what a file does not have is None."""
+    query = sa.select(*(columns or _events.c)).where(_events.c.seq > after)
+    query = query.order_by(_events.c.seq)
     return tuple(_event(**row) for row in connection.execute(query).mappings())
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from anomaly_zoo.threads import cores, one_thread
+from anomaly_zoo.threads import alone, cores, one_thread
 
 T = TypeVar("T")
 Job = Callable[[int, np.ndarray], None]
@@ -104,14 +104,15 @@ def rows_of(X: np.ndarray, first: int = 0, last: int | None = None) -> Source:
 
 
 def everywhere(work: Callable[[int], T], n: int, step: int = BLOCK) -> list[T]:
-    """`work(first)` for the first row of every `step` of n, in order, on a worker a core where
-    there are enough of them.
+    """`work(first)` for the first row of every `step` of n, in order, with one thread of torch, on
+    a worker a core where there are enough of them.
 
     >>> everywhere(lambda first: first + 1, n=5, step=2)
     [1, 3, 5]
     """
     firsts = range(0, n, step)
     if len(firsts) < 3:
-        return [work(first) for first in firsts]
-    with ThreadPoolExecutor(cores(), thread_name_prefix="anomaly_zoo-rows") as workers:
+        with one_thread():
+            return [work(first) for first in firsts]
+    with ThreadPoolExecutor(cores(), "anomaly_zoo-rows", initializer=alone) as workers:
         return list(workers.map(work, firsts))

@@ -36,13 +36,17 @@ def one_thread() -> Iterator[None]:
     and images of our size, on a busy machine ten times as much. Work is spread over a worker a
     core instead.
     """
-    import torch
-
-    if torch.get_num_threads() == 1:  # which also is torch's own setting of a new thread
+    if _threads() == 1:  # which also is torch's own setting of a new thread
         yield
         return
     with _controller().limit(limits=1, user_api="openmp"):
         yield
+
+
+def alone() -> None:
+    """The same for the rest of this thread's life: for workers, which are told once."""
+    if _threads() > 1:
+        _controller().limit(limits=1, user_api="openmp")
 
 
 def each(function: Callable[[T], R], items: Sequence[T], size: int) -> list[R]:
@@ -53,15 +57,18 @@ def each(function: Callable[[T], R], items: Sequence[T], size: int) -> list[R]:
     [1, 2, 3]
     """
 
-    def work(item: T) -> R:
-        with one_thread():
-            return function(item)
-
     count = min(cores(), len(items))
     if count < 2 or size < _WORTH:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(count, thread_name_prefix="anomaly_zoo-each") as workers:
-        return list(workers.map(work, items))
+        with one_thread():
+            return [function(item) for item in items]
+    with ThreadPoolExecutor(count, "anomaly_zoo-each", initializer=alone) as workers:
+        return list(workers.map(function, items))
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 @cache
