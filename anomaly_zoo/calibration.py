@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from anomaly_zoo.highest import highest
-from anomaly_zoo.posterior import INTERESTING
+from anomaly_zoo.posterior import INTERESTING, Posterior
 
 Z90 = 1.6448536269514722
 """Nine tenths of a Gaussian lie within so many standard deviations."""
@@ -22,7 +21,8 @@ _RECENT = 60  # looks whose errors say how wide the next interval is
 _THRESHOLDS = np.linspace(2.0, 4.5, 26)
 _WIDTHS = np.geomspace(0.2, 4.0, 25)
 _THRESHOLD, _WIDTH = (3.5, 0.5), (0.7, 0.7)
-_BEST = 50  # place of the last of the best
+BEST = 50
+"""The place of the last of the best."""
 _LAG = 1.6  # what the argument of the probit loses from there to the ordinary object
 _SAMPLE = 50_000
 _EVEN = 0.3  # score units: an ordinary object so near to the best is nearly as good
@@ -61,9 +61,9 @@ class Calibration:
         searches for 20 rare kinds (tests/benchmarks/remaining.py), and what is looked at is as
         well calibrated as without.
 
-        >>> mean, std = np.float32([0.2] * 95 + [3.0] * 5), np.ones(100, dtype=np.float32)
-        >>> left = Left.of(mean, np.full(100, True))
-        >>> p = Calibration(0.3, 3.0, 1.0).p_interesting(mean, std, left)
+        >>> belief = Posterior([0.2] * 95 + [3.0] * 5, [1.0] * 100)
+        >>> left = Left.of(belief, np.full(100, True))
+        >>> p = Calibration(0.3, 3.0, 1.0).p_interesting(belief.mean, belief.std, left)
         >>> float(p[-1]), round(float(p[0]), 4)
         (0.5, 0.0002)
         """
@@ -85,17 +85,19 @@ class Left(NamedTuple):
     median: float
 
     @classmethod
-    def of(cls, mean: np.ndarray, open_: np.ndarray) -> Left:
-        """Measure the interest (n,) of those that are open (n,); where none is, all are the best.
+    def of(cls, posterior: Posterior, open_: np.ndarray, best: np.ndarray | None = None) -> Left:
+        """Measure the interest of those that are open (n,); where none is, all are the best.
+        `best` are the rows of the 50 best of them, where those are known.
 
-        >>> Left.of(np.arange(1001.0), np.arange(1001) < 1000)
+        >>> belief = Posterior(np.arange(1001), np.ones(1001))
+        >>> Left.of(belief, np.arange(1001) < 1000)
         Left(bar=950.0, median=499.5)
         """
-        n = int(np.count_nonzero(open_))
+        n, mean = int(np.count_nonzero(open_)), posterior.mean
         if not n:
             return cls(float(mean.min()), float(mean.min()))
-        place = min(_BEST, math.ceil(n / 20))
-        bar = mean[highest(mean, place, open_)[-1]]
+        best = posterior.best(BEST, open_) if best is None else best
+        bar = mean[best[min(BEST, math.ceil(n / 20)) - 1]]
         step = 1 + len(mean) // _SAMPLE
         some = mean[::step][open_[::step]]
         return cls(float(bar), float(np.median(some)) if len(some) else float(bar))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomaly_zoo.acquisition import expected_improvement
-from anomaly_zoo.highest import highest
+from anomaly_zoo.calibration import BEST
 from anomaly_zoo.posterior import INTERESTING, Posterior
 from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.representation import Representation
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 STARTERS = 10
 """So many first looks explore, whatever the ratings."""
 GOALS = ("many", "best")
-BAR = 50
-"""The place in the ranking of the unseen that an object is to improve on."""
 PROMISING = 1.0
 """Expected interest below which every second look is a bold one."""
 _CANDIDATES = 100
@@ -67,8 +65,9 @@ class Choice:
     def _exploration(self) -> Exploration:
         return Exploration(self._space, self._variance, self._seed)
 
-    def best_f(self, mean: np.ndarray, rated: np.ndarray, open_: np.ndarray) -> float:
-        """What an object is to improve on, given the posterior means (n,).
+    def best_f(self, mean: np.ndarray, rated: np.ndarray, best: np.ndarray) -> float:
+        """What an object is to improve on, given the posterior means (n,) and the rows of the 50
+        best of the open ones, or of as many as there are.
 
         To find many with the looks that are left, one looks at the highest means; any other object
         takes the place of the last of these, and is worth what it is expected to add to that. So
@@ -79,8 +78,7 @@ class Choice:
         """
         if self._goal == "best":
             return float(mean[rated].max() if len(rated) else mean.max())
-        first = highest(mean, BAR, open_)
-        return float(mean[first[-1]] if len(first) == BAR else mean[first].min(initial=0.0))
+        return float(mean[best[-1]] if len(best) == BEST else mean[best].min(initial=0.0))
 
     def choose(self, n: int, state: State, name: str = "") -> list[tuple[int, str]]:
         """Up to n (row, why) pairs, the first to look at first. `name` is that of the rule."""
@@ -163,9 +161,8 @@ class Choice:
             due = np.random.default_rng([self._seed, block]).integers(self._block)
             if within != due or looks + place < STARTERS:
                 continue
-            mean = state.posterior.mean
             before = [row for row, _ in chosen[:place]]
-            rows = highest(mean, TOP + place, state.open)
+            rows = state.posterior.best(TOP + place, state.open)
             if len(rows := rows[~np.isin(rows, before)][:TOP]):
                 row = min(map(int, rows), key=lambda row: self._lot(block, row))
                 rest = [pair for pair in chosen[place:] if pair[0] != row]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from anomaly_zoo.extremes import Extremes
 from anomaly_zoo.interest import Hypothesis, InterestModel, mix
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.process import Scorer
@@ -18,6 +19,7 @@ from anomaly_zoo.threads import one_thread
 
 STEPS = 10
 """After so many ratings more, one at a time, everything is computed anew: float32 drifts."""
+_MOVED = 2 * BLOCK  # rows of a piece of a step
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,10 +203,11 @@ class Pool:
             gain = (float(scores[-1]) - float(m[0])) / total
             changes.append((gain, -1 / total, 1e-7 * process.hyper.outputscale))
         mean, std = (unused(self._beliefs, (n,)) for _ in range(2))
+        extremes = Extremes.empty(n), Extremes.empty(n)
         kinds = self._means, self._variances, column.covariances
 
         def move(first: int) -> None:
-            rows = slice(first, first + BLOCK)
+            rows = slice(first, first + _MOVED)
             means, variances, covariances = ([array[rows] for array in kind] for kind in kinds)
             held = zip(means, variances, covariances, changes, strict=True)
             for *arrays, (gain, shrinkage, floor) in held:
@@ -212,9 +215,11 @@ class Pool:
                 m.add_(c, alpha=gain)
                 variance.addcmul_(c, c, value=shrinkage).clamp_(min=floor)
             mix(shares, means, variances, mean[rows], std[rows])
+            for found, values in zip(extremes, (mean, std), strict=True):
+                found.measure(values[rows], first)
 
-        everywhere(move, n)
-        return model.extended(x, scores), Posterior(mean, std, model.noise)
+        everywhere(move, n, _MOVED)
+        return model.extended(x, scores), Posterior(mean, std, model.noise, *extremes)
 
     def _sweep(
         self,

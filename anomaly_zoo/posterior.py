@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import ndtr
 
+from anomaly_zoo.extremes import Extremes
+from anomaly_zoo.highest import highest
+
 INTERESTING = 4.0
 """From this score on an object is interesting."""
 
@@ -35,9 +38,9 @@ class Posterior:
     mean: np.ndarray
     std: np.ndarray
     noise: float = 0.0
-    means: tuple[float, float] = field(init=False, repr=False)
-    """The lowest and the highest mean; zeros where there is none."""
-    stds: tuple[float, float] = field(init=False, repr=False)
+    means: Extremes = field(default=None, repr=False)  # type: ignore[assignment]
+    """The extremes of the mean, measured unless they are given."""
+    stds: Extremes = field(default=None, repr=False)  # type: ignore[assignment]
     """The same of std."""
 
     def __post_init__(self) -> None:
@@ -49,11 +52,11 @@ class Posterior:
                 f"{std.shape}; give one value per object in each"
             )
         # Extremes show every NaN and infinity without a temporary array.
-        means, stds = _range(mean), _range(std)
-        if not np.isfinite([*means, *stds]).all():
+        means, stds = self.means or Extremes.of(mean), self.stds or Extremes.of(std)
+        if not np.isfinite([*means.range, *stds.range]).all():
             raise ValueError("mean and std must be finite, got NaN or infinite values")
-        if len(std) and not stds[0] > 0:
-            raise ValueError(f"std must be > 0, got {stds[0]}")
+        if len(std) and not stds.range[0] > 0:
+            raise ValueError(f"std must be > 0, got {stds.range[0]}")
         noise = float(self.noise)
         if not (np.isfinite(noise) and noise >= 0):
             raise ValueError(f"noise must be a finite number >= 0, got {self.noise}")
@@ -69,6 +72,15 @@ class Posterior:
         """Return the number of objects."""
         return len(self.mean)
 
+    def best(self, k: int, open_: np.ndarray) -> np.ndarray:
+        """Return the rows (at most k) of the highest means where `open_` (n,), best first, ties by
+        row.
+
+        >>> Posterior([1.0, 3.0, 2.0], [0.1, 0.1, 0.1]).best(2, np.array([True, True, False]))
+        array([1, 0])
+        """
+        return highest(self.mean, k, open_, self.means)
+
     def probability_above(self, threshold: float = INTERESTING) -> np.ndarray:
         """Return the (n,) float32 probability that one rating is at least `threshold`.
 
@@ -80,7 +92,3 @@ class Posterior:
         """
         spread = np.hypot(self.std, np.float32(self.noise))
         return ndtr((self.mean - np.float32(threshold)) / spread).astype(np.float32)
-
-
-def _range(values: np.ndarray) -> tuple[float, float]:
-    return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)

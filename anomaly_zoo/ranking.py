@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from anomaly_zoo import tables
-from anomaly_zoo.highest import highest
 from anomaly_zoo.tags import tags_by_id
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def _order(
         kept = np.flatnonzero(shown[of.rows])[: None if top is None else int(top)]
         return of.rows[kept], None if of.distances is None else of.distances[kept]
     if top is not None:
-        return highest(mean, int(top), shown).astype(np.int32), None
+        return state.posterior.best(int(top), shown).astype(np.int32), None
     rows = np.flatnonzero(shown).astype(np.int32)
     return rows[np.argsort(-mean[rows], kind="stable")], None
 

@@ -19,7 +19,7 @@ import pandas as pd
 import anomaly_zoo
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
-from anomaly_zoo.calibration import Calibration, Left, calibrate
+from anomaly_zoo.calibration import BEST, Calibration, Left, calibrate
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.choice import Choice
 from anomaly_zoo.encoders.protocol import Encoder
@@ -139,6 +139,7 @@ class Session:
         self._around: Surroundings | None = None
         self._bounds: tuple[str, dict[str, tuple[str, ...]] | None, np.ndarray] | None = None
         self._search: tuple[Node, weakref.ref[State], dict[str, Any], Matched] | None = None
+        self._row_of: dict[str, int] = {}  # of what was looked at
         self._offered: dict[str, str] = {}
         self._computing = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -212,8 +213,11 @@ class Session:
         rated, scores, seen = self._looked_at(held)
         last = self._state
         p_artefact = self._p_artefact(held, rated)
-        artefact = p_artefact >= HIDDEN
-        artefact[rated] = False
+        if last and last.p_artefact is p_artefact and not last.artefact[rated].any():
+            artefact = last.artefact
+        else:
+            artefact = p_artefact >= HIDDEN
+            artefact[rated] = False
         open_ = ~artefact
         open_[seen] = False
         if last and np.array_equal(last.rated, rated) and np.array_equal(last.scores, scores):
@@ -222,7 +226,7 @@ class Session:
             hypotheses = self._hypotheses(rated, scores)
             model, posterior = self.pool.believe(rated, scores, hypotheses, progress, cancelled)
         calibration = _calibration(events, held.mean_scores, posterior.noise)
-        best_f = self._choice.best_f(posterior.mean, rated, open_)
+        best = posterior.best(BEST, open_)
         for array in (rated, scores, artefact, p_artefact, open_, seen):
             array.flags.writeable = False
         state = State(
@@ -234,8 +238,8 @@ class Session:
             p_artefact=p_artefact,
             posterior=posterior,
             calibration=calibration,
-            left=Left.of(posterior.mean, open_),
-            best_f=best_f,
+            left=Left.of(posterior, open_, best),
+            best_f=self._choice.best_f(posterior.mean, rated, best),
             open=open_,
             model=model,
             seen=seen,
@@ -258,12 +262,13 @@ class Session:
     def _shown(self, state: State, open_: np.ndarray) -> State:
         """The same, without a limit, where just these (n,) may be shown."""
         open_.flags.writeable = False
-        mean = state.posterior.mean
+        belief = state.posterior
+        best = belief.best(BEST, open_)
         return replace(
             state,
             open=open_,
-            left=Left.of(mean, open_),
-            best_f=self._choice.best_f(mean, state.rated, open_),
+            left=Left.of(belief, open_, best),
+            best_f=self._choice.best_f(belief.mean, state.rated, best),
             limit="",
             within=None,
             limit_trouble="",
@@ -285,10 +290,13 @@ class Session:
 
     def _looked_at(self, held: Opinions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of the rated and their mean scores, and rows of all that was looked at."""
-        means, known = held.mean_scores, self.representation
+        means = held.mean_scores
         scores = np.array(list(means.values()), dtype=np.float64)
         others = sorted(held.skipped | held.artefacts)
-        return known.rows(list(means)), scores, known.rows([*means, *others])
+        new = [id_str for id_str in (*means, *others) if id_str not in self._row_of]
+        self._row_of.update(zip(new, self.representation.rows(new).tolist(), strict=True))
+        seen = np.array([self._row_of[i] for i in (*means, *others)], dtype=np.int64)
+        return seen[: len(means)].copy(), scores, seen
 
     def abreast(self, state: State) -> State:
         """The same belief about all objects, with the log as it is now: what was rated since is not

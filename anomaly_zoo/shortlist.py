@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 
 from anomaly_zoo.acquisition import RISING
-from anomaly_zoo.highest import SMALL, STRIDE, highest
+from anomaly_zoo.highest import SMALL, highest
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.sweep import BLOCK, everywhere
+from anomaly_zoo.sweep import BLOCK
 
 Rule = Callable[..., np.ndarray]
 _STEPS = 64
-_HALVINGS = 16
+_GRID, _ROUNDS = 40, 3  # means that are tried at a time, each time between two of the last
 
 
 def shortlist(
@@ -28,10 +28,10 @@ def shortlist(
     """The rows (at most k) of the highest utility where `open_` (n,), best first, ties by row.
 
     The same as ordering the rule's values of all objects, for every rule. One that only rises with
-    mean and spread (`acquisition.RISING`) is not evaluated everywhere: some objects give a value
-    that the k-th best reaches at least; for each of 64 steps of the spread bisection finds the
-    least mean that could reach it, and only objects above that are evaluated. ValueError where the
-    rule does not give one number an object.
+    mean and spread (`acquisition.RISING`) is not evaluated everywhere: those of the highest mean or
+    spread give a value that the k-th best reaches at least; for each of 64 steps of the spread the
+    least mean that could reach it is found, and only objects above that are evaluated. ValueError
+    where the rule does not give one number an object.
 
     >>> from anomaly_zoo.acquisition import greedy
     >>> belief = Posterior([1.0, 4.0, 2.0], [0.1, 0.1, 0.1])
@@ -47,26 +47,28 @@ def shortlist(
     def some_worth(rows: np.ndarray) -> np.ndarray:
         return worth(Posterior(mean[rows], std[rows], posterior.noise))
 
-    some = np.arange(0, n, STRIDE)
-    some = some[open_[some]]
-    if n <= SMALL or not rises(rule) or len(some) < k:
+    if n <= SMALL or not rises(rule):
+        return highest(worth(posterior), k, open_)
+    means, stds = posterior.means, posterior.stds
+    likely = [highest(mean, 2 * k, open_, means), highest(std, 2 * k, open_, stds)]
+    some = np.unique(np.concatenate(likely))
+    if len(some) < k:
         return highest(worth(posterior), k, open_)
     least = float(np.partition(some_worth(some), -k)[-k])
-    bar = Bar(worth, least, posterior.means, posterior.stds, posterior.noise)
-
-    def able(first: int) -> np.ndarray:
-        rows = slice(first, first + BLOCK)
-        return first + bar(mean[rows], std[rows])
-
-    rows = np.concatenate(everywhere(able, n, BLOCK))
-    rows = rows[open_[rows]]
+    bar = Bar(worth, least, means.range, stds.range, posterior.noise)
+    found = []
+    for first in range(0, n, BLOCK):  # faster than it is to start workers for it
+        rows = first + np.flatnonzero(mean[first : first + BLOCK] >= bar.least)
+        rows = rows[bar(mean[rows], std[rows])]
+        found.append(rows[open_[rows]])
+    rows = np.concatenate(found)
     return rows[highest(some_worth(rows), k, np.ones(len(rows), dtype=bool))]
 
 
 class Bar:
     """Which objects may reach a utility, where that never falls as mean or spread grow.
 
-    For each of 64 steps of the spread bisection finds a mean below which nothing reaches it.
+    For each of 64 steps of the spread a mean is found below which nothing reaches it.
     `means` and `spreads` are ranges, lowest and highest; what lies above one is let through.
 
     >>> bar = Bar(lambda belief: belief.mean + 2 * belief.std, 3.0, (0.0, 5.0), (0.0, 1.0))
@@ -86,18 +88,22 @@ class Bar:
         self._lowest, self._per_width = np.float32(spreads[0]), np.float32(1 / width)
         # The upper end of each step; two more than the range has, as a step up is taken below.
         upper = spreads[0] + width * np.arange(1, _STEPS + 1)
-        low, high = np.full(_STEPS, means[0]), np.full(_STEPS, means[1])
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            short = worth(Posterior(middle, upper, noise)) < least
-            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        low, gap = np.full(_STEPS, float(means[0])), means[1] - means[0]
+        for _ in range(_ROUNDS):
+            gap /= _GRID
+            tried = low[:, None] + gap * np.arange(1, _GRID)
+            spread = np.broadcast_to(upper[:, None], tried.shape)
+            short = worth(Posterior(tried.ravel(), spread.ravel(), noise)) < least
+            low += gap * np.count_nonzero(short.reshape(tried.shape), axis=1)
         bars = np.where(low > means[0], low - 1e-5 * (1 + np.abs(low)), -np.inf)
         self._bars = np.append(bars, -np.inf).astype(np.float32)
-        self._least, self._highest = self._bars[:-1].min(), np.float32(spreads[1])
+        self.least = self._bars[:-1].min()
+        """Nothing of a lower mean reaches it, whatever its spread in the range."""
+        self._highest = np.float32(spreads[1])
 
     def __call__(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The rows (m,) of those that may, by their mean (n,) and std (n,), float32."""
-        rows = np.flatnonzero((mean >= self._least) | (std > self._highest))
+        rows = np.flatnonzero((mean >= self.least) | (std > self._highest))
         step = ((std[rows] - self._lowest) * self._per_width).astype(np.int32)
         # A step up, so that no rounding puts an object below its own.
         np.clip(step + 1, 0, _STEPS, out=step)

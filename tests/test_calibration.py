@@ -44,7 +44,7 @@ def test_the_last_looks_say_how_wide_the_next_interval_is() -> None:
 
 
 def chances(ready: Calibration, belief: Posterior, open_: np.ndarray) -> np.ndarray:
-    return ready.p_interesting(belief.mean, belief.std, Left.of(belief.mean, open_))
+    return ready.p_interesting(belief.mean, belief.std, Left.of(belief, open_))
 
 
 @pytest.mark.parametrize(("kind", "noise"), [("all or nothing", 0.3), ("graded", 0.5)])

@@ -14,7 +14,8 @@ from clouds import N, features
 import anomaly_zoo as az
 from anomaly_zoo import acquisition
 from anomaly_zoo.acquisition import expected_improvement
-from anomaly_zoo.choice import BAR, PROMISING, STARTERS, Candidates
+from anomaly_zoo.calibration import BEST
+from anomaly_zoo.choice import PROMISING, STARTERS, Candidates
 from anomaly_zoo.geometry import weighted
 from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.progress import AUDIT
@@ -212,8 +213,8 @@ def test_many_improves_on_the_fiftieth_of_the_unseen() -> None:
     state = session.state
     open_ = np.ones(N, dtype=bool)
     open_[[*state.rated, 250]] = False
-    best_f = float(np.sort(state.posterior.mean[open_])[-BAR])
-    assert state.best_f == best_f and BAR == 50
+    best_f = float(np.sort(state.posterior.mean[open_])[-BEST])
+    assert state.best_f == best_f and BEST == 50
     np.testing.assert_array_equal(state.open, open_)
     assert session.provenance()["goal"] == "many"
 

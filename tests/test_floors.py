@@ -25,8 +25,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "tags",
         "positions",
         "columns",
+        "extremes",
     ),
-    ("simulate", "scan", "regions", "expression", "votes"),
+    ("simulate", "scan", "regions", "expression", "votes", "highest"),
     (
         "posterior",
         "geometry",
@@ -34,7 +35,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "encoders",
         "stored",
         "sweep",
-        "highest",
         "matching",
         "selection",
         "cuts",

@@ -32,7 +32,7 @@ def state(seed: int = 0, rated: int = 30) -> Any:
         artefact=artefact,
         p_artefact=artefact.astype(np.float32),
         calibration=Calibration(0.3, 3.0, 1.0),
-        left=Left.of(posterior.mean, ~artefact),
+        left=Left.of(posterior, ~artefact),
         rated=rows,
         scores=rng.integers(0, 6, rated).astype(float),
         within=None,

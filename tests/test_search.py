@@ -250,7 +250,7 @@ def test_a_search_that_is_remembered_is_as_good_as_a_new_one() -> None:
     made.tag("J0200", "#ring")
     assert rows(made.where(words)).tolist() != first, "another tag, another search"
     before = made.count("interest > 1")
-    made.rate("J0300", 5)
+    made.rate("J0250", 5)
     assert made.count("interest > 1") == np.count_nonzero(made.state.posterior.mean > 1) != before
     made.limit("z < 0.3")
     assert made.count("z < 0.5") == np.count_nonzero(Z < 0.3)

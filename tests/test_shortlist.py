@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from anomaly_zoo import acquisition as rules
+from anomaly_zoo import extremes
 from anomaly_zoo import highest as high
 from anomaly_zoo import shortlist as short
+from anomaly_zoo.extremes import Extremes
 from anomaly_zoo.highest import highest
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.shortlist import rises, shortlist, utility
@@ -33,6 +35,8 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(short, "SMALL", 1000)
     monkeypatch.setattr(high, "SMALL", 1000)
     monkeypatch.setattr(short, "BLOCK", 3000)
+    for module in (high, extremes):
+        monkeypatch.setattr(module, "STRETCH", 16)
 
 
 def beliefs(kind: str) -> Posterior:
@@ -96,7 +100,9 @@ def test_hardly_any_object_is_evaluated() -> None:
         open_ = np.ones(N, dtype=bool)
         found = shortlist(counting, belief, 2.0, rng, open_, 1).tolist()
         assert found == by_order(rules.expected_improvement(belief, best_f=2.0), 1, open_)
-    assert sum(size for size in asked if size != short._STEPS) < N / 20
+    bar = short._STEPS * (short._GRID - 1)
+    assert asked.count(bar) == short._ROUNDS
+    assert sum(size for size in asked if size != bar) < N / 100
 
 
 def test_rules_that_draw_draw_once_for_all() -> None:
@@ -127,6 +133,39 @@ def test_highest_orders_and_breaks_ties_by_row() -> None:
             open_ = rng.random(N) < share
             for k in (1, 50, 3000):
                 assert highest(values, k, open_).tolist() == by_order(values, k, open_)
+
+
+@pytest.mark.parametrize("n", [N, N - 5, 3])
+def test_the_extremes_of_stretches_change_nothing(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+    inside = high._in_stretches
+    monkeypatch.setattr(high, "_in_stretches", lambda *a: used.append(inside(*a)) or used[-1])
+    rng = np.random.default_rng(0)
+    rare = np.where(rng.random(n) < 0.002, 4.0, 0.0)
+    last = np.append(rng.random(n - 1), 2.0)
+    for values in (rng.normal(size=n), rare, np.round(rng.normal(size=n), 2), np.zeros(n), last):
+        values = values.astype(np.float32)
+        found = Extremes.of(values)
+        assert found.range == (values.min(), values.max())
+        for share in (1.0, 0.3, 0.001, 0.0):
+            open_ = rng.random(n) < share
+            for k in (0, 1, 50, 3000):
+                expected = by_order(values, k, open_)
+                assert highest(values, k, open_, found).tolist() == expected
+    assert n == 3 or any(rows is not None for rows in used)
+
+
+def test_extremes_are_measured_in_pieces_too_and_show_what_is_no_number() -> None:
+    values = np.random.default_rng(0).normal(size=N - 5).astype(np.float32)
+    found = Extremes.empty(len(values))
+    for first in (16_000, 0, 8_000):
+        found.measure(values[first : first + (8_000 if first < 16_000 else N)], first)
+    whole = Extremes.of(values)
+    np.testing.assert_array_equal(found.low, whole.low)
+    np.testing.assert_array_equal(found.high, whole.high)
+    values[777] = np.nan
+    assert np.isnan(Extremes.of(values).range).all()
+    assert Extremes.of(values[:0]).range == (0.0, 0.0)
 
 
 def test_what_is_no_number_comes_last_and_the_shape_is_checked() -> None:

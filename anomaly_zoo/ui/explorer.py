@@ -464,7 +464,7 @@ class Explorer:
         if state.within is not None:
             unrated &= state.within
         unrated[state.rated] = False
-        best = highest(state.posterior.mean, depth, unrated)
+        best = state.posterior.best(depth, unrated)
         return best, None, "by the present model, not yet rated"
 
     def _fill(self, state: State) -> None:
