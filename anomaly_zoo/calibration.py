@@ -21,6 +21,9 @@ _RECENT = 60  # looks whose errors say how wide the next interval is
 _THRESHOLDS = np.linspace(2.0, 4.5, 26)
 _WIDTHS = np.geomspace(0.2, 4.0, 25)
 _THRESHOLD, _WIDTH = (3.5, 0.5), (0.7, 0.7)
+_T, _W = np.meshgrid(_THRESHOLDS, _WIDTHS, indexing="ij")
+_PRIOR = -0.5 * ((_T - _THRESHOLD[0]) / _THRESHOLD[1]) ** 2
+_PRIOR -= 0.5 * (np.log(_W / _WIDTH[0]) / _WIDTH[1]) ** 2
 BEST = 50
 """The place of the last of the best."""
 _LAG = 1.6  # what the argument of the probit loses from there to the ordinary object
@@ -103,18 +106,44 @@ class Left(NamedTuple):
         return cls(float(bar), float(np.median(some)) if len(some) else float(bar))
 
 
+class Probit:
+    """The posterior density of threshold and width on their grid, one look after the other.
+
+    The looks of before are remembered and only new ones added, for a look costs 650 evaluations;
+    each by itself, so that the sum is the same whenever it is made.
+    """
+
+    def __init__(self) -> None:
+        self._looks: list[tuple[float, float, bool]] = []
+        self._density = _PRIOR
+
+    def fit(self, looks: list[tuple[float, float, bool]]) -> tuple[float, float]:
+        """The threshold and width of the highest density, given interest, std and whether it was a
+        find of each look."""
+        known = len(self._looks)
+        if looks[:known] != self._looks:
+            known, self._density = 0, _PRIOR
+        for interest, std, hit in looks[known:]:
+            z = (interest - _T) / np.hypot(std, _W)
+            self._density = self._density + log_ndtr(z if hit else -z)
+        self._looks = looks
+        best = int(self._density.argmax())
+        return float(_T.flat[best]), float(_W.flat[best])
+
+
 def calibrate(
     interest: np.ndarray,
     std: np.ndarray,
     score: np.ndarray,
     noise: float,
-    found: float = INTERESTING,
+    probit: Probit | None = None,
 ) -> Calibration:
     """The Calibration by what was predicted for objects before they were rated.
 
     interest, std, score : (n,) expected score, its standard deviation, and the score given, in the
         order of the looks.
     noise : the model's own noise (standard deviation), which the looks correct as they come.
+    probit : one that knows the first looks, to be quick.
 
     The spread of ratings is the conformal one (Vovk, Gammerman & Shafer 2005): the 90% quantile of
     the noise that each of the last 60 ratings would have needed to lie within its interval; where
@@ -128,11 +157,6 @@ def calibrate(
     recent = needed[-_RECENT:]
     quantile = float(np.quantile(recent, 0.9, method="higher")) if len(recent) else 0.0
     spread = math.sqrt(weight * quantile**2 + (1 - weight) * noise**2)
-    hits = np.where(score >= found, 1.0, -1.0)
-    t, w = np.meshgrid(_THRESHOLDS, _WIDTHS, indexing="ij")
-    z = (interest - t[..., None]) / np.hypot(std, w[..., None])
-    density = log_ndtr(hits * z).sum(axis=-1)
-    density -= 0.5 * ((t - _THRESHOLD[0]) / _THRESHOLD[1]) ** 2
-    density -= 0.5 * (np.log(w / _WIDTH[0]) / _WIDTH[1]) ** 2
-    best = int(density.argmax())
-    return Calibration(spread, float(t.flat[best]), float(w.flat[best]))
+    hits = (score >= INTERESTING).tolist()
+    looks = list(zip(interest.tolist(), std.tolist(), hits, strict=True))
+    return Calibration(spread, *(probit or Probit()).fit(looks))

@@ -252,6 +252,11 @@ class InterestModel:
         processes = tuple(process.extended(x, y) for process in self.processes)
         return replace(self, processes=processes)
 
+    def scored(self, y: np.ndarray) -> InterestModel:
+        """The same hypotheses where the rated objects have other scores, (n,)."""
+        y = np.asarray(y, dtype=np.float64)
+        return replace(self, processes=tuple(process.scored(y) for process in self.processes))
+
     def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean (m,) and covariance (m, m), float64, of the interest of a few objects X (m, d).
 

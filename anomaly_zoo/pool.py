@@ -26,11 +26,12 @@ _MOVED = 2 * BLOCK  # rows of a piece of a step
 class _Column:
     """How far a rating of one object will move all others: it does not depend on the score.
 
+    model : with this object as the last of the rated, whatever its score.
     covariances : h arrays (n,) float32, of every object with this one, in each process.
     """
 
     row: int
-    n_rated: int
+    model: InterestModel
     covariances: list[np.ndarray]
 
 
@@ -85,7 +86,7 @@ class Pool:
                 column = self._column_of(int(rows[known]), model, progress, cancelled)
                 self._model = None  # while the arrays are on their way from one to the next
                 with one_thread():
-                    model, belief = self._step(model, column, scores[: known + 1])
+                    model, belief = self._step(column, scores[: known + 1])
                 self._rows, self._scores = rows[: known + 1], scores[: known + 1]
                 self._steps += 1
                 self._model, self._column = model, None
@@ -173,7 +174,7 @@ class Pool:
     ) -> _Column:
         n_rated = model.n_rated
         column = self._column
-        if column is not None and (column.row, column.n_rated) == (row, n_rated):
+        if column is not None and (column.row, column.model.n_rated) == (row, n_rated + 1):
             return column
         self._column = None  # its memory goes to the next
         after = model.extended(self.space.take(np.array([row]))[0], np.zeros(n_rated + 1))
@@ -189,19 +190,15 @@ class Pool:
             return job
 
         self._sweep(begin, n_rated, progress, cancelled)
-        return _Column(row, n_rated, covariances)
+        return _Column(row, after, covariances)
 
-    def _step(
-        self, model: InterestModel, column: _Column, scores: np.ndarray
-    ) -> tuple[InterestModel, Posterior]:
+    def _step(self, column: _Column, scores: np.ndarray) -> tuple[InterestModel, Posterior]:
         """One rating more: its score is the last of `scores`."""
-        x = self.space.take(np.array([column.row]))[0]
+        model = column.model.scored(scores)
         n, shares, changes = len(self.space), model.shares, []
         for process in model.processes:
-            m, v = process.moments(np.asarray(x, dtype=np.float64)[None])
-            total = float(v[0, 0]) + process.hyper.noise
-            gain = (float(scores[-1]) - float(m[0])) / total
-            changes.append((gain, -1 / total, 1e-7 * process.hyper.outputscale))
+            gain, shrinkage = process.last
+            changes.append((gain, -shrinkage, 1e-7 * process.hyper.outputscale))
         mean, std = (unused(self._beliefs, (n,)) for _ in range(2))
         extremes = Extremes.empty(n), Extremes.empty(n)
         kinds = self._means, self._variances, column.covariances
@@ -219,7 +216,7 @@ class Pool:
                 found.measure(values[rows], first)
 
         everywhere(move, n, _MOVED)
-        return model.extended(x, scores), Posterior(mean, std, model.noise, *extremes)
+        return model, Posterior(mean, std, model.noise, *extremes)
 
     def _sweep(
         self,

@@ -129,8 +129,13 @@ class GaussianProcess:
         whiten[n, n] = 1.0
         # What is left of its variance is never less than the noise, but for rounding.
         whiten[n] /= math.sqrt(max(own, 0.5 * self.hyper.noise))
+        return replace(self, rated=rated.numpy(), whiten=whiten.numpy()).scored(y)
+
+    def scored(self, y: np.ndarray) -> GaussianProcess:
+        """The same process where the rated objects have other scores, (n,) float64."""
+        whiten = torch.tensor(self.whiten)
         weights = torch.mv(whiten.T, torch.mv(whiten, torch.from_numpy(y - self.hyper.mean)))
-        return replace(self, rated=rated.numpy(), weights=weights.numpy(), whiten=whiten.numpy())
+        return replace(self, weights=weights.numpy())
 
     def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean (m,) and covariance (m, m), float64, of the interest of a few objects (m, d)."""
@@ -150,6 +155,13 @@ class GaussianProcess:
         c(x) = k(x, z) - k(x, Z) (K + noise I)^-1 k(Z, z)."""
         # The last row of the whitening is the part of z that the others do not explain, scaled.
         return self.whiten[-1] / self.whiten[-1, -1]
+
+    @property
+    def last(self) -> tuple[float, float]:
+        """What the last rating does to any object of covariance c with it: the mean grows by c
+        times the first number, (y - m) / (v + noise), and the variance shrinks by c^2 times the
+        second, 1 / (v + noise), with m and v the mean and variance of the rated object before."""
+        return float(self.weights[-1]), float(self.whiten[-1, -1]) ** 2
 
 
 class Scorer:

@@ -19,7 +19,7 @@ import pandas as pd
 import anomaly_zoo
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.artefacts import HIDDEN, Surroundings, artefact_probability
-from anomaly_zoo.calibration import BEST, Calibration, Left, calibrate
+from anomaly_zoo.calibration import BEST, Calibration, Left, Probit, calibrate
 from anomaly_zoo.catalog import Catalog
 from anomaly_zoo.choice import Choice
 from anomaly_zoo.encoders.protocol import Encoder
@@ -139,6 +139,7 @@ class Session:
         self._around: Surroundings | None = None
         self._bounds: tuple[str, dict[str, tuple[str, ...]] | None, np.ndarray] | None = None
         self._search: tuple[Node, weakref.ref[State], dict[str, Any], Matched] | None = None
+        self._probit = Probit()
         self._row_of: dict[str, int] = {}  # of what was looked at
         self._offered: dict[str, str] = {}
         self._computing = threading.Lock()
@@ -225,7 +226,7 @@ class Session:
         else:
             hypotheses = self._hypotheses(rated, scores)
             model, posterior = self.pool.believe(rated, scores, hypotheses, progress, cancelled)
-        calibration = _calibration(events, held.mean_scores, posterior.noise)
+        calibration = self._calibration(events, held.mean_scores, posterior.noise)
         best = posterior.best(BEST, open_)
         for array in (rated, scores, artefact, p_artefact, open_, seen):
             array.flags.writeable = False
@@ -330,6 +331,16 @@ class Session:
             X = self.space.take(rated[:count])
             self._fitted = key, weigh(X, scores[:count], self._variance)
         return self._fitted[1]
+
+    def _calibration(
+        self, events: Sequence[Event], rated: Mapping[str, float], noise: float
+    ) -> Calibration:
+        """By the looks whose scores were foreseen."""
+        looks = foreseen(events, rated)
+        interest = np.array([event.interest for event, _ in looks], dtype=np.float64)
+        std = np.array([event.interest_std for event, _ in looks], dtype=np.float64)
+        scores = np.array([score for _, score in looks])
+        return calibrate(interest, std, scores, noise, self._probit)
 
     def _p_artefact(self, held: Opinions, rated: np.ndarray) -> np.ndarray:
         """(n,) how likely each object is an artefact: only from flags and what was rated."""
@@ -754,13 +765,6 @@ class Session:
             f"<Session: {len(self.representation):,} objects x {self.representation.d} features, "
             f"{len(self.opinions.scores)} rated ({where})>"
         )
-
-
-def _calibration(events: Sequence[Event], rated: Mapping[str, float], noise: float) -> Calibration:
-    looks = foreseen(events, rated)
-    interest = np.array([event.interest for event, _ in looks], dtype=np.float64)
-    std = np.array([event.interest_std for event, _ in looks], dtype=np.float64)
-    return calibrate(interest, std, np.array([score for _, score in looks]), noise)
 
 
 def _variance(space: Representation, seed: int) -> np.ndarray:
