@@ -94,7 +94,7 @@ class Left(NamedTuple):
 
         >>> belief = Posterior(np.arange(1001), np.ones(1001))
         >>> Left.of(belief, np.arange(1001) < 1000)
-        Left(bar=950.0, median=499.5)
+        Left(bar=950.0, median=499.0)
         """
         n, mean = int(np.count_nonzero(open_)), posterior.mean
         if not n:
@@ -103,7 +103,8 @@ class Left(NamedTuple):
         bar = mean[best[min(BEST, math.ceil(n / 20)) - 1]]
         step = 1 + len(mean) // _SAMPLE
         some = mean[::step][open_[::step]]
-        return cls(float(bar), float(np.median(some)) if len(some) else float(bar))
+        middle = (len(some) - 1) // 2
+        return cls(float(bar), float(np.partition(some, middle)[middle] if len(some) else bar))
 
 
 class Probit:

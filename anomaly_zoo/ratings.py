@@ -62,6 +62,15 @@ _events = sa.Table(
 )
 
 
+# Statements are built once: that takes as long as to carry them out.
+_INSERT = insert(_events).on_conflict_do_nothing(index_elements=["token"])
+_STANDING = sa.select(_meta.c.value, sa.select(sa.func.max(_events.c.seq)).scalar_subquery()).where(
+    _meta.c.key == "uid"
+)
+_AFTER = _events.c.seq > sa.bindparam("after")
+_NEW = sa.select(*_events.c).where(_AFTER).order_by(_events.c.seq)
+
+
 class RatingNotSaved(OSError):  # noqa: N818 - it says what happened
     """The event could not be written: it is not in the file and the session has not moved on."""
 
@@ -277,11 +286,7 @@ class RatingLog:
                     self._add_columns()
                 with self._engine.begin() as connection:
                     self._check_same(connection)
-                    connection.execute(
-                        insert(_events)
-                        .values(values)
-                        .on_conflict_do_nothing(index_elements=["token"])
-                    )
+                    connection.execute(_INSERT, values)
                     found = self._new_events(connection)
             except sa.exc.DatabaseError as error:
                 reason = str(getattr(error, "orig", error))
@@ -301,7 +306,7 @@ class RatingLog:
 
     def _new_events(self, connection: sa.Connection) -> tuple[Event, ...]:
         after = self._known[-1].seq if self._known else 0
-        return _read(connection, after, None if self._whole else _columns(connection))
+        return _read(connection, after, self._whole)
 
     def _add_columns(self) -> None:
         """Give a file of an earlier version the columns that it lacks; nothing else is touched,
@@ -325,10 +330,7 @@ class RatingLog:
 
     def _check_same(self, connection: sa.Connection) -> None:
         """Refuse to write to a file that took the place of ours, or that has lost events."""
-        newest = sa.select(sa.func.max(_events.c.seq)).scalar_subquery()
-        found = connection.execute(
-            sa.select(_meta.c.value, newest).where(_meta.c.key == "uid")
-        ).first()
+        found = connection.execute(_STANDING).first()
         uid, last = ("", 0) if found is None else found
         if uid != self.uid or (last or 0) < (self._known[-1].seq if self._known else 0):
             raise RatingNotSaved(
@@ -360,19 +362,18 @@ def read_events(path: str | Path) -> tuple[Event, ...]:
     engine = _open(path, "ro")
     try:
         with engine.connect() as connection:
-            return _read(connection, 0, _columns(connection))
+            return _read(connection)
     except sa.exc.DatabaseError as error:
         raise ValueError(f"{path} is not an anomaly_zoo ratings file") from error
 
 
-def _read(
-    connection: sa.Connection, after: int, columns: list[sa.Column] | None
-) -> tuple[Event, ...]:
-    """The events with a higher `seq`, oldest first, from the columns that the file has, all by
-    default; what a file does not have is None."""
-    query = sa.select(*(columns or _events.c)).where(_events.c.seq > after)
-    query = query.order_by(_events.c.seq)
-    return tuple(_event(**row) for row in connection.execute(query).mappings())
+def _read(connection: sa.Connection, after: int = 0, whole: bool = False) -> tuple[Event, ...]:
+    """The events with a higher `seq`, oldest first; what a file does not have is None, unless it is
+    known to have the whole of the columns."""
+    query = _NEW
+    if not whole:
+        query = sa.select(*_columns(connection)).where(_AFTER).order_by(_events.c.seq)
+    return tuple(_event(**row) for row in connection.execute(query, {"after": after}).mappings())
 
 
 def _event(kind: str, word: str | None = None, **others: Any) -> Event:

@@ -13,7 +13,7 @@ from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.sweep import BLOCK
 
 Rule = Callable[..., np.ndarray]
-_STEPS = 64
+_STEPS = 32
 _GRID, _ROUNDS = 40, 3  # means that are tried at a time, each time between two of the last
 
 
@@ -29,7 +29,7 @@ def shortlist(
 
     The same as ordering the rule's values of all objects, for every rule. One that only rises with
     mean and spread (`acquisition.RISING`) is not evaluated everywhere: those of the highest mean or
-    spread give a value that the k-th best reaches at least; for each of 64 steps of the spread the
+    spread give a value that the k-th best reaches at least; for each of 32 steps of the spread the
     least mean that could reach it is found, and only objects above that are evaluated. ValueError
     where the rule does not give one number an object.
 
@@ -68,7 +68,7 @@ def shortlist(
 class Bar:
     """Which objects may reach a utility, where that never falls as mean or spread grow.
 
-    For each of 64 steps of the spread a mean is found below which nothing reaches it.
+    For each of 32 steps of the spread a mean is found below which nothing reaches it.
     `means` and `spreads` are ranges, lowest and highest; what lies above one is let through.
 
     >>> bar = Bar(lambda belief: belief.mean + 2 * belief.std, 3.0, (0.0, 5.0), (0.0, 1.0))
