@@ -142,6 +142,25 @@ class Bench:
         return session
 
     @cached_property
+    def alone(self) -> Any:
+        """The leading hypothesis alone, conditioned on the same ratings."""
+        from anomaly_zoo.interest import Hypothesis, InterestModel
+
+        state = self.session.state
+        leading = state.hypotheses[0]
+        alone = (Hypothesis(1.0, leading.geometry, leading.hyper),)
+        return InterestModel.condition(self.session.space.take(state.rated), state.scores, alone)
+
+    @cached_property
+    def alone_in_pool(self) -> Any:
+        """A pool that believes what it says."""
+        from anomaly_zoo.pool import Pool
+
+        state, pool = self.session.state, Pool(self.session.space)
+        pool.believe(state.rated, state.scores, self.alone.hypotheses)
+        return pool
+
+    @cached_property
     def looks(self) -> list[float]:
         """Seconds from a rating to the next galaxy chosen, one a look."""
         [coming] = self.session.next(1)
@@ -199,15 +218,24 @@ def refresh(bench: Bench) -> float:
 
 
 def refresh_one(bench: Bench) -> float:
-    from anomaly_zoo.interest import Hypothesis, InterestModel
+    return best(lambda: bench.session.pool.refresh(bench.alone))
 
-    session, state = bench.session, bench.session.state
-    alone = (Hypothesis(1.0, state.hypotheses[0].geometry, state.hypotheses[0].hyper),)
-    model = InterestModel.condition(session.space.take(state.rated), state.scores, alone)
-    return best(lambda: session.pool.refresh(model))
+
+def column_one(bench: Bench) -> float:
+    pool = bench.alone_in_pool
+    rows = iter(range(scale_pool.KNOWN))
+    return best(lambda: pool.prepare(next(rows)))
 
 
 def top(bench: Bench) -> float:
+    return best_of(bench, bench.session.state.model)
+
+
+def top_one(bench: Bench) -> float:
+    return best_of(bench, bench.alone)
+
+
+def best_of(bench: Bench, model: Any) -> float:
     from anomaly_zoo.acquisition import expected_improvement
     from anomaly_zoo.scan import Part, Top, merged
     from anomaly_zoo.scoring import score_part
@@ -221,7 +249,7 @@ def top(bench: Bench) -> float:
         known = np.concatenate([top.values for top in found] or [[]])
         least = np.sort(known)[-TOP] if len(known) >= TOP else -np.inf
         rule, best_f = expected_improvement, state.best_f
-        found.append(score_part(part, state.model, rule, best_f, TOP, state.rated, least))
+        found.append(score_part(part, model, rule, best_f, TOP, state.rated, least))
         return found[-1]
 
     def act() -> None:
@@ -274,6 +302,9 @@ ROWS = {
     "next": Row("rating -> next galaxy", next_galaxy, lambda b: Work(bytes=20.0 * len(b.objects))),
     "slowest": Row(f"the slowest of {LOOKS}", slowest_look),
     "column": Row("the column, prepared meanwhile", column, lambda b: b.work(1, bytes=4)),
+    "column1": Row(
+        "the same of one hypothesis", column_one, lambda b: b.work(1, bytes=4, alone=True)
+    ),
     "refresh": Row("full refresh, mean + std", refresh, lambda b: b.work(1, 1, bytes=8)),
     "one": Row(
         "the same of one hypothesis",
@@ -281,6 +312,7 @@ ROWS = {
         lambda b: b.work(1, 1, bytes=8, alone=True),
     ),
     "top": Row(f"exact top {TOP:,} by acquisition", top, lambda b: b.work(1, 1, bytes=8)),
+    "top1": Row("the same of one hypothesis", top_one, lambda b: b.work(1, 1, bytes=8, alone=True)),
     "fit": Row("hypotheses weighed and conditioned", weighing),
     "similar": Row(f"{TOP:,} most similar, exact", similar, lambda b: b.work(), varies=False),
     "ranking": Row(f"ranking, first {TOP:,}", ranking, varies=False),
@@ -356,14 +388,13 @@ def peer(name: str, files: scale_pool.Files, n: int, pipe: Any) -> None:
 # --- the map -------------------------------------------------------------------------------------
 
 CELL = """
-import anomaly_zoo as az
-from anomaly_zoo.ui.explorer import Explorer
-Explorer._project = lambda self: None  # no UMAP is fitted meanwhile
+import anomaly_zoo as az, numpy as np
 features = az.Representation.read({features!r}, ids={ids!r})
 session = az.Session(features)
 for id_str, score in {scores!r}:
     session.rate(id_str, score)
-az.explore(session)
+X = np.load({features!r}, mmap_mode="r")
+az.explore(session, {{"umap": X[:, :2].astype("f4")}})  # no UMAP is fitted meanwhile
 """
 RECOLOUR = """async (name) => {
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
