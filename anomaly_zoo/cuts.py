@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from anomaly_zoo.columns import Column
-from anomaly_zoo.expression import Among, Compare, Name, Node, Not, Number, Text, Value, Votes
+from anomaly_zoo.expression import (
+    Among,
+    Compare,
+    Name,
+    Node,
+    Not,
+    Number,
+    Text,
+    Value,
+    Votes,
+    moment,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +41,7 @@ _FIRST = 2**16  # texts that are looked at first
 _STEPS = 500  # of a slider, or a few more
 _EPOCH = datetime(1970, 1, 1)
 _DAY = 86_400
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _YEARS = (-62_135_596_800, 253_402_214_400)  # from 0001-01-01 to 9999-12-31, as seconds
 
 Kind = Literal["number", "integer", "date", "choice", "flag", "none"]
@@ -87,6 +99,49 @@ class Cut:
         if self.kind == "choice":
             return self._one_of(chosen)
         return self._between(chosen)
+
+    def chosen(self, part: Node) -> Any:
+        """What was chosen where a part of a search says so: the inverse of `words`, which also
+        reads < and >; None for what this cut does not say.
+
+        >>> redshift = describe(np.linspace(0, 0.2, 500), "redshift")
+        >>> from anomaly_zoo.query import parse
+        >>> redshift.chosen(parse("0.02 <= redshift < 0.1")), redshift.chosen(parse("z > 3"))
+        ((0.02, 0.1), None)
+        """
+        if self.kind == "flag":
+            return None if part not in (self.of, Not(self.of)) else part == self.of
+        if self.kind == "choice":
+            return self._texts(part)
+        if self.kind == "none" or not isinstance(part, Compare) or self.of not in part.parts:
+            return None
+        values, at = part.parts, part.parts.index(self.of)
+        bounds = [(_TURNED.get(part.others[at - 1][0], ""), values[at - 1])] if at else []
+        bounds += part.others[at : at + 1]
+        ends = {sign[:1]: self._place(value) for sign, value in bounds}
+        if len(ends) + 1 != len(values) or not ends.keys() <= {"<", ">"} or None in ends.values():
+            return None
+        return ends.get(">"), ends.get("<")
+
+    def _texts(self, part: Node) -> list[str] | None:
+        several: tuple[Node, ...] = ()
+        if isinstance(part, Among) and part.value == self.of and not part.negated:
+            several = part.several
+        elif isinstance(part, Compare) and part.first == self.of and len(part.others) == 1:
+            several = tuple(value for sign, value in part.others if sign == "==")
+        texts = [text.value for text in several if isinstance(text, Text)]
+        known = texts and len(texts) == len(several) and set(texts) <= set(self.choices)
+        return texts if known else None
+
+    def _place(self, value: Node) -> float | None:
+        """The place of a value on the slider."""
+        if self.kind != "date":
+            return value.value if isinstance(value, Number) else None
+        try:
+            date = moment(value.value) if isinstance(value, Text) else None
+        except ValueError:
+            return None
+        return None if date is None else (date - _EPOCH).total_seconds()
 
     def _one_of(self, chosen: Any) -> str:
         texts = [] if isinstance(chosen, str) else list(dict.fromkeys(chosen))

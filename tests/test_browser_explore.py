@@ -228,6 +228,7 @@ def test_find_tag_cut_and_limit_by_the_keys(
     ready(page)
     assert page.inner_text(".az-kept") == f"limited to {n:,}: {limited} ✕"
     assert within.loc[[shown(page), *hung(page)]].all()
+    until(lambda: page.locator(".az-cut input").count() == 4)
     page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
     )
@@ -237,6 +238,25 @@ def test_find_tag_cut_and_limit_by_the_keys(
     ready(page)
     until(lambda: page.inner_text(".az-kept") == f"limited to {n:,}: {limited} ✕")
     assert within.loc[[shown(page), *hung(page)]].all()
+
+    # The sliders stand where they stood, and move the same cut on.
+    page.click(".az-find button:has-text('Cuts')")
+    until(lambda: page.locator(".az-cut input").count() == 4)
+    assert words(page) == limited
+    assert page.locator(".az-cut b").all_inner_texts() == ["truth_magnitude", "has-spiral-arms"]
+    least = page.locator(".az-cut input").nth(0)
+    assert (
+        0
+        < int(least.input_value())
+        < 500
+        == int(page.locator(".az-cut input").nth(1).input_value())
+    )
+    slide(page, least, "PageDown", 2)
+    until(lambda: words(page) != limited and words(page).startswith("truth_magnitude >= "))
+    moved = settled(page)
+    assert float(moved.split()[2]) < faint and moved.split(" AND ")[1] == limited.split(" AND ")[1]
+    until(lambda: acts(file)[-1].word == moved)
+    until(lambda: f": {moved} ✕" in page.inner_text(".az-kept"))
     page.click(".az-kept")
     page.wait_for_selector(".az-kept", state="hidden")
     until(lambda: not within.loc[hung(page)].all())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jupyter_page import Lab, OpenNotebook
+from jupyter_page import PICTURE, Lab, OpenNotebook
 from waiting import until
 
 pytestmark = pytest.mark.browser
@@ -175,6 +175,7 @@ def test_pointing_lasso_and_keys(notebook: Open, lab: Lab) -> None:
     until(lambda: page.inner_text(".az-id") == under)
     page.keyboard.press("Home")
     page.wait_for_selector(".az-small-map", state="hidden")
+    page.wait_for_selector(PICTURE)
     page.keyboard.press("3")  # digits rate, wherever the focus is
     until(lambda: page.inner_text(".az-rated b") == "1")
 

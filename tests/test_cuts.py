@@ -212,3 +212,49 @@ def test_several_cuts_are_joined() -> None:
     assert said == '0.2 <= x <= 0.3 AND type == "E"'
     assert words([]) == words([(x, None)]) == ""
     assert str(parse(said)) == said
+
+
+@pytest.mark.parametrize(
+    ("column", "chosen"),
+    [
+        (np.linspace(0, 0.2, 500), [(0.02, 0.1), (None, 0.1), (0.02, None)]),
+        (np.arange(100), [(3, 70), (None, 5), (7, None)]),
+        (DAYS, [(1_600_000_000 // 86_400 * 86_400.0, None)]),
+        (["E", "S0", "Sa"], [["E"], ["S0", "Sa"]]),
+        ([True, False], [True, False]),
+    ],
+)
+def test_what_words_say_was_chosen_is_what_was_chosen(column: Any, chosen: list[Any]) -> None:
+    cut = describe(column, "x")
+    for one in chosen:
+        assert cut.chosen(parse(cut.words(one))) == one
+    for other in (
+        "y > 3",
+        "x > y",
+        "near J1",
+        "x > 3 OR x < 1",
+        "x != 3",
+        "x + 1 > 3",
+        "1 < x > 3",
+    ):
+        assert cut.chosen(parse(other)) is None, other
+
+
+def test_words_by_hand_are_read_too() -> None:
+    cut = describe(np.linspace(0, 0.2, 500), "z")
+    for text, ends in (
+        ("z < 0.1", (None, 0.1)),
+        ("0.1 < z", (0.1, None)),
+        ("0.1 >= z", (None, 0.1)),
+        ("0.01 < z <= 0.1", (0.01, 0.1)),
+        ("0.1 > z > 0.01", (0.01, 0.1)),
+    ):
+        assert cut.chosen(parse(text)) == ends
+    share = describe(np.linspace(0, 1, 50), Votes("bar", "yes"))
+    assert share.chosen(parse('votes("bar", "yes") >= 0.8')) == (0.8, None)
+    assert share.chosen(parse('votes("bar", "no") >= 0.8')) is None
+    kinds = describe(["E", "S0", "Sa"], "type")
+    assert kinds.chosen(parse('type in ["E", "Irr"]')) is None, "a choice there is none of"
+    assert kinds.chosen(parse('type not in ["E"]')) is None
+    days = describe(DAYS, "taken")
+    assert days.chosen(parse('taken > "no day"')) is None

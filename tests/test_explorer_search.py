@@ -291,6 +291,21 @@ def test_sliders_and_choices_write_words_that_match_as_they_say(page: Page) -> N
     assert "<b>" in reply["trouble"]
 
 
+def test_cuts_are_found_in_words(page: Page) -> None:
+    said = 'mag>15 & type in ["E","Sa"] AND votes("smooth", "no") >= 0.5 AND NOT flag AND near J007'
+    reply = page.ask("cuts", words=said)
+    assert reply["words"].startswith('mag > 15 AND type in ["E", "Sa"] AND votes("smooth", "no")')
+    found = {cut["name"]: cut for cut in reply["cuts"]}
+    assert all(cut["said"] in reply["words"] for cut in found.values())
+    chosen = {"mag": [15, None], "type": ["E", "Sa"], "smooth": [0.5, None], "flag": ["no"]}
+    assert {name: list(cut["chosen"]) for name, cut in found.items()} == chosen
+    assert (found["smooth"]["group"], found["smooth"]["answer"]) == ("votes", "no")
+    for words in ("near J007", "mag > 15 OR flag", "one < 7", 'votes("smooth", "maybe") > 0.5'):
+        reply = page.ask("cuts", words=words)
+        assert "trouble" in reply or reply["cuts"] == [], words
+    assert "colour" in page.ask("count", words="colour > 3")["trouble"]
+
+
 def test_a_cut_on_the_model_follows_it(page: Page) -> None:
     before = page.ask("describe", name="interest", group="model")
     for i, id_str in enumerate(page.queue[:12]):

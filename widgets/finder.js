@@ -109,6 +109,7 @@ function render({ model, el }) {
   };
   function write(words) {
     field.value = words;
+    put(model, "words", words); // they are there after a reload
     recount();
     settle();
   }
@@ -220,13 +221,25 @@ function render({ model, el }) {
     if (!picker.value) return;
     const [group, name] = JSON.parse(picker.value);
     picker.value = "";
-    if (cutting.some((cut) => cut.name === name && cut.group === group)) return;
-    const cut = { name, group, said: "", node: make("div", "az-cut") };
+    if (!cutting.some((cut) => cut.name === name && cut.group === group)) addCut({ name, group });
+  };
+  // What is chosen already, and its words, come with a cut that was found in the words.
+  async function addCut({ name, group, answer, said = "", chosen = null }) {
+    const cut = { name, group, said, chosen, node: make("div", "az-cut") };
     cutting.push(cut);
     rows.append(cut.node);
     cut.node.append(make("b", "", name), make("span", "az-dim", "…"));
-    fillCut(cut, await ask("describe", { name, group }));
-  };
+    fillCut(cut, await ask("describe", { name, group, answer }));
+  }
+  // The cuts that the words, or those of the limit, hold.
+  async function takeUp() {
+    const words = field.value.trim() || model.get("limit");
+    if (cutting.length || !words) return;
+    const reply = await ask("cuts", { words });
+    if (cutting.length || !reply.cuts?.length) return;
+    write(reply.words);
+    reply.cuts.forEach(addCut);
+  }
 
   function fillCut(cut, about) {
     cut.node.replaceChildren();
@@ -255,6 +268,7 @@ function render({ model, el }) {
       answers.value = about.answer;
       answers.onchange = async () => {
         const { name, group } = cut;
+        cut.chosen = null;
         fillCut(cut, await ask("describe", { name, group, answer: answers.value }));
       };
       cut.node.append(answers);
@@ -310,7 +324,10 @@ function render({ model, el }) {
       return node;
     };
     const sliders = make("div", "az-range");
-    const [from, to] = [slider(0, "least"), slider(STEPS, "most")];
+    const place = (value, otherwise) =>
+      value == null ? otherwise : Math.round((STEPS * (value - low)) / span); // clamped by the node
+    const [start, end] = cut.chosen ?? [];
+    const [from, to] = [slider(place(start, 0), "least"), slider(place(end, STEPS), "most")];
     sliders.append(chart, from, to);
     const ends = make("div", "az-cut-ends az-dim");
     const [least, most] = [make("span"), make("span")];
@@ -351,6 +368,7 @@ function render({ model, el }) {
       const label = make("label", "az-choice");
       const box = make("input");
       box.type = "checkbox";
+      box.checked = cut.chosen?.includes(value) ?? false;
       const text = make("span", "", value);
       text.title = value;
       label.append(box, text, make("i", "az-dim", count.toLocaleString("en")));
@@ -383,8 +401,12 @@ function render({ model, el }) {
     cuts.textContent = model.get("unfolded") ? "Cuts ▴" : "Cuts ▾";
     cuts.setAttribute("aria-expanded", String(model.get("unfolded")));
   };
-  cuts.onclick = () => put(model, "unfolded", !model.get("unfolded"));
+  cuts.onclick = () => {
+    put(model, "unfolded", !model.get("unfolded"));
+    if (model.get("unfolded")) takeUp();
+  };
   const onWords = () => {
+    if (field.value === model.get("words")) return;
     field.value = model.get("words");
     recount();
     settle();
@@ -412,6 +434,7 @@ function render({ model, el }) {
   fillPicker();
   unfold();
   settle();
+  if (model.get("unfolded")) takeUp();
   return () => {
     clearTimeout(timer);
     window.removeEventListener("anomaly_zoo:find", onFind);

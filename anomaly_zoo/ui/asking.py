@@ -6,8 +6,9 @@ from typing import Any
 
 from anomaly_zoo.catalog import HANDLES
 from anomaly_zoo.cuts import Cut, codes, describe, histogram
-from anomaly_zoo.expression import Votes
+from anomaly_zoo.expression import And, Name, Votes, walk
 from anomaly_zoo.known import BELIEFS
+from anomaly_zoo.query import parse
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.votes import Question, questions
 
@@ -77,6 +78,26 @@ class Asking:
             chosen = None
         return {"words": cut.words(chosen)}
 
+    def cuts(self, content: dict[str, Any], state: State) -> dict[str, Any]:
+        """Which parts of some words are cuts: what each is of, what is chosen, and its words."""
+        tree = parse(str(content.get("words", "")))
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for part in tree.parts if isinstance(tree, And) else (tree,):
+            of = [node for node in walk(part) if isinstance(node, Name | Votes)]
+            if len(of) != 1:
+                continue
+            name, answer = _of(of[0])
+            group = next((known["group"] for known in self.names if known["name"] == name), "")
+            if (answer and name not in self._questions) or not group or (name, group) in found:
+                continue
+            chosen = self._cut(name, group, answer, state)[0].chosen(part)
+            if chosen is not None:
+                about = {"name": name, "group": group, "answer": answer, "said": str(part)}
+                if isinstance(chosen, bool):
+                    chosen = ["yes" if chosen else "no"]
+                found[name, group] = {**about, "chosen": chosen}
+        return {"words": str(tree), "cuts": list(found.values())}
+
     def _cut(self, name: str, group: str, answer: str, state: State) -> tuple[Cut, list[int]]:
         """A cut and its histogram; what the model says changes with each State."""
         of = state.n_events if group == "model" else 0
@@ -88,3 +109,8 @@ class Asking:
             counts = [] if cut.kind == "none" else histogram(codes(values, cut), cut).tolist()
             last = self._cuts[name, answer] = of, cut, counts
         return last[1:]
+
+
+def _of(value: Name | Votes) -> tuple[str, str]:
+    """The column, or the question and the answer."""
+    return (value.name, "") if isinstance(value, Name) else (value.question, value.answer)

@@ -595,7 +595,7 @@ class Explorer:
             self._search(self._limit, str(content.get("words", "")))
         elif kind == "image" and data:
             self._search(self._find_image, bytes(data[0]))
-        elif kind in ("count", "describe", "say"):
+        elif kind in ("count", "describe", "say", "cuts"):
             if kind == "count":
                 self._asked = content.get("n", 0)
             self._search(self._answer, content)

@@ -14,8 +14,8 @@ class Finder(anywidget.AnyWidget):
     """Asks which galaxies match some words: how many they are while they are typed, which they are
     when they are sent, and whether everything is to keep to them.
 
-    The browser asks `count`, `describe` and `say`, and each answer carries the number of its
-    question; it sends `show`, `limit` and `image`, with the bytes of a file, and gets none.
+    The browser asks `count`, `describe`, `say` and `cuts`, and each answer carries the number of
+    its question; it sends `show`, `limit` and `image`, with the bytes of a file, and gets none.
     """
 
     _esm = asset("make.js", "finder.js")
