@@ -266,13 +266,8 @@ def arm(tool: Tool) -> None:
     tool.page.evaluate("window.watch.arm()")
 
 
-def before_click(tool: Tool) -> None:
-    tool.press(NEIGHBOURS)
-    tool.page.wait_for_timeout(1500)
-
-
 def click(tool: Tool, turn: int) -> None:
-    """A galaxy on the map: its neighbours, closest in the representation."""
+    """A galaxy on the map: it is shown, and those around it."""
     x, y, r = tool.lasso
     angle = 2.4 * turn
     place = tool.spot(x + 0.7 * r * math.cos(angle), y + 0.7 * r * math.sin(angle))
@@ -317,6 +312,30 @@ def tag(tool: Tool, turn: int) -> None:
     tool.page.focus(WORDS)
     arm(tool)
     tool.page.keyboard.press("Enter")
+
+
+def hasty(tool: Tool, turn: int) -> None:
+    """The same, sent before its count can be there."""
+    tool.page.focus(WORDS)
+    tool.page.locator(WORDS).fill(f"near {TAGS[turn % 2]}", timeout=5000)
+    arm(tool)
+    tool.page.keyboard.press("Enter")
+
+
+def before_like(tool: Tool) -> None:
+    """The neighbours of what is on the screen, which the search begins with."""
+    tool.press(NEIGHBOURS)
+    tool.page.wait_for_timeout(1500)
+
+
+def like(tool: Tool, turn: int) -> None:
+    """More like another one: the next neighbour is looked at, and its neighbours are shown."""
+    cell = tool.page.locator(CELLS).nth(1 + turn)
+    cell.scroll_into_view_if_needed(timeout=5000)
+    box = cell.bounding_box()
+    tool.page.mouse.move(box["x"] + 20, box["y"] + 20)
+    arm(tool)
+    tool.page.mouse.click(box["x"] + 20, box["y"] + 20)
 
 
 def words(tool: Tool, turn: int) -> None:
@@ -396,12 +415,12 @@ class Act:
 
 
 ACTS = {
-    "click": Act(
-        "galaxy clicked -> its neighbours", click, ("gallery", "pictures"), before=before_click
-    ),
+    "click": Act("galaxy clicked -> those around it", click, ("gallery", "pictures")),
     "wander": Act("map clicked -> those around", wander, ("gallery", "pictures")),
     "lasso": Act("lasso of 50,000 -> gallery", lasso, ("gallery", "pictures"), after=after_lasso),
     "tag": Act("tag search -> gallery", tag, ("gallery", "pictures")),
+    "hasty": Act("the same, Enter at once", hasty, ("gallery", "pictures")),
+    "like": Act("neighbour clicked -> its own", like, ("gallery", "pictures"), before=before_like),
     "words": Act("cut AND near AND interest -> gallery", words, ("gallery", "pictures")),
     "cut": Act("cut -> map and count", cut, ("map", "count"), before=before_cut, after=after_cut),
     "mosaic": Act("mosaic dragged -> repainted", mosaic, ("still",), 1000, before_mosaic, nothing),
