@@ -152,15 +152,6 @@ class Bench:
         return InterestModel.condition(self.session.space.take(state.rated), state.scores, alone)
 
     @cached_property
-    def alone_in_pool(self) -> Any:
-        """A pool that believes what it says."""
-        from anomaly_zoo.pool import Pool
-
-        state, pool = self.session.state, Pool(self.session.space)
-        pool.believe(state.rated, state.scores, self.alone.hypotheses)
-        return pool
-
-    @cached_property
     def looks(self) -> list[float]:
         """Seconds from a rating to the next galaxy chosen, one a look."""
         [coming] = self.session.next(1)
@@ -222,7 +213,8 @@ def refresh_one(bench: Bench) -> float:
 
 
 def column_one(bench: Bench) -> float:
-    pool = bench.alone_in_pool
+    state, pool = bench.session.state, bench.session.pool
+    pool.believe(state.rated, state.scores, bench.alone.hypotheses)
     rows = iter(range(scale_pool.KNOWN))
     return best(lambda: pool.prepare(next(rows)))
 
