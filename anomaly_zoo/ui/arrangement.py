@@ -49,7 +49,7 @@ class Arrangement:
             bar.x, bar.y = bar.axes[:2]
             self._names[COLUMNS] = "Two columns"
         bar.layouts = [{"value": value, "text": text} for value, text in self._names.items()]
-        bar.arrangement, bar.about = "umap", "PCA, UMAP to come…"
+        bar.arrangement, bar.about = "umap", "PCA, UMAP soon"
         bar.observe(lambda _: self._soon(self._chosen), ["arrangement", "x", "y"])
         if "umap" in self._given:
             self._chosen()
@@ -91,7 +91,7 @@ class Arrangement:
         self._shown = choice
         self._map.place(xy)
         if waiting:
-            self._say("PCA, UMAP to come…")
+            self._say("PCA, UMAP soon")
         else:
             lost = int(np.isnan(xy[:, 0]).sum())
             name = self._names.get(choice, "")
