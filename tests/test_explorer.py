@@ -90,6 +90,18 @@ def test_ratings_from_the_browser_are_stored_and_shown(tool: Explorer, tmp_path:
     until(lambda: len(set(tool.map._sources["dots"].data["colour"])) > len(before))
 
 
+def test_what_belongs_together_is_sent_in_one_message(tool: Explorer) -> None:
+    sent: list[set[str]] = []
+    for view in (tool.header, tool.outlook):
+        view.send_state = lambda key=None: sent.append({key} if isinstance(key, str) else set(key))
+    act(tool, "rate", tool.viewer.queue[0]["id"], "t", score=5)
+    until(lambda: len(tool.session.log.events) == 1)
+    settled(tool)
+    until(lambda: tool.outlook.facts)
+    for together in ({"level", "status"}, {"n_rated", "n_found"}, {"advice", "facts"}):
+        assert any(keys >= together for keys in sent), together
+
+
 def test_an_act_sent_twice_counts_once(tool: Explorer) -> None:
     for _ in range(3):
         act(tool, "rate", "J001", "same", score=4)

@@ -339,7 +339,8 @@ class Explorer:
         level, status = ("ready", "ready") if current else ("busy", busy)
         if self._troubles:
             level, status = "error", next(iter(self._troubles.values()))
-        self.header.level, self.header.status = level, status
+        with self.header.hold_sync():
+            self.header.level, self.header.status = level, status
 
     # From the session to the views
 
@@ -347,8 +348,9 @@ class Explorer:
         """The log has grown: count, remember, and ask for a new State."""
         held = self.session.opinions
         scores = list(held.mean_scores.values())
-        self.header.n_rated = len(scores)
-        self.header.n_found = sum(score >= INTERESTING for score in scores)
+        with self.header.hold_sync():
+            self.header.n_rated = len(scores)
+            self.header.n_found = sum(score >= INTERESTING for score in scores)
         self.curve.found = np.cumsum(np.array(scores, dtype=float) >= INTERESTING).tolist()
         mine = live(self.session.log.events, self.session.rater)
         self.viewer.history = self._items.acts(mine[-BEHIND:])
@@ -498,8 +500,8 @@ class Explorer:
 
     def lead(self, state: State, queue: list[dict[str, Any]]) -> None:
         """Show what a State chose, before everything else; runs on the desk."""
-        self.viewer.queue = queue
-        self.viewer.done = not queue
+        with self.viewer.hold_sync():
+            self.viewer.queue, self.viewer.done = queue, not queue
         self.map.mark("rated", state.rated, state.scores)
         if self.gallery.tab == "top":  # which are the best is known later, which were rated now
             said = state.opinions.scores.keys() | state.opinions.artefacts
@@ -510,8 +512,9 @@ class Explorer:
         state, last = frame.state, self._drawn
         if last is not state:
             self.curve.expected = frame.rate_expected
-            self.outlook.advice = frame.progress.advice
-            self.outlook.facts = facts(frame.progress)
+            with self.outlook.hold_sync():
+                self.outlook.advice = frame.progress.advice
+                self.outlook.facts = facts(frame.progress)
             self._drawn = state
             if last is None and self.viewer.shown:
                 self._search(self._surround, self.viewer.shown)
