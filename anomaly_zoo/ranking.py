@@ -46,7 +46,7 @@ def ranked(
     state: State,
     catalog: Catalog | None,
     top: int | None,
-    artefacts: bool = False,
+    artefacts: bool | None = None,
     of: Selection | None = None,
 ) -> pd.DataFrame:
     """The table of `Session.ranking`: ids (n,) are those of the representation, in its order."""
@@ -61,7 +61,7 @@ def export(
     catalog: Catalog | None,
     provenance: Mapping[str, str],
     top: int | None,
-    artefacts: bool = False,
+    artefacts: bool | None = None,
     of: Selection | None = None,
 ) -> None:
     """Write the table of `Session.export`, 262,144 rows at a time.
@@ -79,14 +79,21 @@ def export(
     tables.write_blocks(blocks, len(rows), path, provenance, UNITS, DESCRIPTIONS)
 
 
+def check_top(top: int | None) -> None:
+    """Raise ValueError for what is no number of objects to keep."""
+    if top is not None and (isinstance(top, bool) or not isinstance(top, Integral) or top < 1):
+        raise ValueError(f"top is a whole number of objects to keep, at least 1, got {top!r}")
+
+
 def _order(
-    state: State, top: int | None, artefacts: bool, of: Selection | None
+    state: State, top: int | None, artefacts: bool | None, of: Selection | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The rows (m,) of the table, by interest, and in their own order where it is equal, or in the
     order of a selection; and the distances (m,) where that has some."""
-    if top is not None and (not isinstance(top, Integral) or top < 1):
-        raise ValueError(f"top is a whole number of objects to keep, at least 1, got {top!r}")
+    check_top(top)
     mean = state.posterior.mean
+    if artefacts is None:  # who selects them wants them
+        artefacts = of is not None
     shown = np.ones(len(mean), dtype=bool) if artefacts else ~state.artefact
     if state.within is not None:
         shown &= state.within

@@ -6,7 +6,7 @@ import math
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,7 +192,7 @@ def check_score(score: float) -> float:
 
 
 class RatingLog:
-    """Append-only events in an SQLite file: one transaction each, on disk before `append` returns.
+    """Append-only events in an SQLite file, on disk before `append` or `extend` returns.
 
     Without a path the log lives in memory and is gone with the process. A log belongs to one
     representation (by its hash): opening it with another raises a ValueError, which names both
@@ -273,13 +273,15 @@ class RatingLog:
 
         An event whose token is in the log already is not written again.
         """
-        if event.kind not in KINDS:
-            raise ValueError(f"an event is one of {', '.join(KINDS)}, got {event.kind!r}")
-        event = replace(event, time=event.time or _now(), token=event.token or uuid.uuid4().hex)
-        values = {k: v for k, v in vars(event).items() if k != "seq"}
-        values["word"] = None
-        if event.kind in WORDS:
-            values |= {"kind": "undo", "word": f"{event.kind} {event.word}"}
+        event = replace(event, token=event.token or uuid.uuid4().hex)
+        self.extend([event])
+        return next(e for e in reversed(self._known) if e.token == event.token)
+
+    def extend(self, events: Sequence[Event]) -> None:
+        """Write several events, all or none; what `append` says of one holds for each."""
+        if not events:
+            return
+        values, event = [_values(each) for each in events], events[-1]
         with self._lock:
             try:
                 if not self._whole:
@@ -292,12 +294,12 @@ class RatingLog:
                 reason = str(getattr(error, "orig", error))
                 hint = next((do for sign, do in _HINTS if sign in reason), "mend the file")
                 what = f"{event.kind} of {event.id_str}" if event.id_str else event.kind
+                what = what if len(events) == 1 else f"{event.kind} of {len(events):,} objects"
                 raise RatingNotSaved(
                     f"{what} was not saved to {self.path}: {reason}; "
                     f"{hint} and try again, nothing before it is lost"
                 ) from error
             self._known += found
-            return next(e for e in reversed(self._known) if e.token == event.token)
 
     def refresh(self) -> None:
         """Read the events that another program wrote to the same file."""
@@ -374,6 +376,17 @@ def _read(connection: sa.Connection, after: int = 0, whole: bool = False) -> tup
     if not whole:
         query = sa.select(*_columns(connection)).where(_AFTER).order_by(_events.c.seq)
     return tuple(_event(**row) for row in connection.execute(query, {"after": after}).mappings())
+
+
+def _values(event: Event) -> dict[str, Any]:
+    """The row of an event: the inverse of `_event`."""
+    if event.kind not in KINDS:
+        raise ValueError(f"an event is one of {', '.join(KINDS)}, got {event.kind!r}")
+    event = replace(event, time=event.time or _now(), token=event.token or uuid.uuid4().hex)
+    values = {k: v for k, v in vars(event).items() if k != "seq"} | {"word": None}
+    if event.kind in WORDS:
+        values |= {"kind": "undo", "word": f"{event.kind} {event.word}"}
+    return values
 
 
 def _event(kind: str, word: str | None = None, **others: Any) -> Event:

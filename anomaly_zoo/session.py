@@ -31,7 +31,7 @@ from anomaly_zoo.pool import Pool
 from anomaly_zoo.positions import check_angle, check_position
 from anomaly_zoo.progress import Progress, foreseen, progress
 from anomaly_zoo.query import parse
-from anomaly_zoo.ranking import export, ranked
+from anomaly_zoo.ranking import check_top, export, ranked
 from anomaly_zoo.ratings import (
     WORDS,
     Event,
@@ -452,13 +452,15 @@ class Session:
         k: int = 1000,
         to: str = "any",
         apart: float | None = None,
+        label: str = "",
         state: State | None = None,
     ) -> Selection:
         """The k objects most like some examples, nearest first, the examples left out.
 
         examples : an id, a tag for all that carry it, or several of these. Or sky : right ascension
         and declination (ICRS degrees), for the object closest to there within `radius` arcsec. Or
-        image : a path, a PIL image or pixels that are in no catalogue, through `encoder`. to :
+        image : a path, a PIL image or pixels that are in no catalogue, through `encoder`, which the
+        words call `label` (a path by its name). to :
         "any" for those closest to any of the examples, "mean" for those closest to their mean.
         apart : near-duplicates on the sky, within so many arcsec of an example or of a nearer
         object, are left out; objects without a position stay.
@@ -480,14 +482,15 @@ class Session:
             raise ValueError("sky=(ra, dec) and radius= in arcsec belong together")
         if image is not None:
             name = Path(image).name if isinstance(image, (str, Path)) else "given"
-            return self.where(Alike(name, self._vectors(image), k, to, apart), state)
+            return self.where(Alike(label or name, self._vectors(image), k, to, apart), state)
         if sky is not None:
             state = state or self.state
             if np.shape(sky) != (2,):
                 raise ValueError(f"sky is (ra, dec) in degrees, got {sky!r}")
             at, wide = check_position(*sky), check_angle(radius, "radius")
             examples = self.representation.ids[self.known(state).closest(at, wide)]
-        ids = (examples,) if isinstance(examples, str) else tuple(examples or ())
+        several = () if examples is None else examples
+        ids = (several,) if isinstance(several, str) else tuple(several)
         return self.where(Near(ids, k, to, apart), state)
 
     def tagged(self, tag: str, state: State | None = None) -> Selection:
@@ -524,10 +527,15 @@ class Session:
         say of interest is asked again with every new State; it takes a byte an object. Raises
         ValueError for words that cannot be worked out, and a selection that no words say.
         """
+        if not isinstance(to, str | Selection | None):
+            raise TypeError(
+                "limit keeps to a search in words, such as 'redshift < 0.1', or a selection; None "
+                f"lifts it; got {type(to).__name__}"
+            )
         if isinstance(to, Selection) and not to.savable:
             raise ValueError(
                 f"no words say what {to.words!r} holds, so it cannot be kept with the ratings; "
-                "tag the objects and limit the search to the tag"
+                "tag the objects, session.tag(selection, '#mine'), and limit to '#mine'"
             )
         words = to.words if isinstance(to, Selection) else to or ""
         within = None
@@ -576,13 +584,15 @@ class Session:
             return None
         return self._act("undo", last.id_str, None, "", token, undoes=last.seq).id_str
 
-    def tag(self, id_str: str, tag: str, *, token: str = "") -> None:
-        """Give an object a tag: # and then letters, digits, - or _, such as "#ring"."""
-        self._word("tag", id_str, tag, token)
+    def tag(self, ids: str | Iterable[str], tag: str, *, token: str = "") -> None:
+        """Give an object, or all of several (ids or a Selection), a tag: # and then letters,
+        digits, - or _, such as "#ring"."""
+        self._word("tag", ids, tag, token)
 
-    def untag(self, id_str: str, tag: str, *, token: str = "") -> None:
-        """Take back that this rater gave an object a tag; another rater's word stands."""
-        self._word("untag", id_str, tag, token)
+    def untag(self, ids: str | Iterable[str], tag: str, *, token: str = "") -> None:
+        """Take back that this rater gave one or several objects a tag; another rater's word
+        stands."""
+        self._word("untag", ids, tag, token)
 
     @property
     def tags(self) -> dict[str, tuple[str, ...]]:
@@ -646,9 +656,17 @@ class Session:
             )
         )
 
-    def _word(self, kind: str, id_str: str, word: str, token: str) -> None:
-        self.representation.row(id_str)
-        self._append(Event(kind, id_str, rater=self.rater, word=tag_of(word), token=token))
+    def _word(self, kind: str, ids: str | Iterable[str], word: str, token: str) -> None:
+        """Write the word for all of the ids, or for none; a token is that of one."""
+        several = [ids] if isinstance(ids, str) else list(ids)
+        if token and len(several) != 1:
+            raise ValueError(f"a token is that of one event, got {len(several):,} ids")
+        self.representation.rows(several)
+        word = tag_of(word)
+        if several:
+            event = partial(Event, kind, rater=self.rater, word=word, token=token)
+            self.log.extend([event(id_str=id_str) for id_str in several])
+            self._tell()
 
     def _append(self, event: Event) -> Event:
         event = self.log.append(event)
@@ -670,7 +688,7 @@ class Session:
         self,
         top: int | None = None,
         *,
-        artefacts: bool = False,
+        artefacts: bool | None = None,
         of: Selection | str | None = None,
     ) -> pd.DataFrame:
         """All objects but the artefacts, most interesting first: rank, id_str, positions where
@@ -678,7 +696,8 @@ class Session:
         is at least 4), p_artefact, score (NaN where not rated), n_raters, and tags where there are
         any. `top` keeps that many; `artefacts` lists those too that were flagged (p_artefact 1) or
         taken for one (1/2 up). `of` lists those of a selection alone, or of a search in words, in
-        its order, with the distance where it has one. Nothing beyond the limit is listed."""
+        its order, with the distance where it has one, and its artefacts unless `artefacts` is
+        False. Nothing beyond the limit is listed."""
         state = self.state
         chosen = self._selected(of, state)
         return ranked(self.representation.ids, state, self.catalog, top, artefacts, chosen)
@@ -708,7 +727,7 @@ class Session:
         path: str | Path,
         top: int | None = None,
         *,
-        artefacts: bool = False,
+        artefacts: bool | None = None,
         of: Selection | str | None = None,
     ) -> Path:
         """Write the ranking with its provenance; the suffix (.csv .parquet .ecsv .fits .vot) says
@@ -721,6 +740,7 @@ class Session:
         about = self.provenance(state, chosen)
         suffix = Path(path).suffix.lower()
         if suffix in (*LIMITS, REGIONS):
+            check_top(top)
             most = min(top or len(self.space), LIMITS.get(suffix, len(self.space)))
             frame = ranked(self.representation.ids, state, self.catalog, most, artefacts, chosen)
             take_away(path, frame, self.catalog, about)

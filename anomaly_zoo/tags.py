@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
 LONGEST = 50
 """Characters of a tag, its # among them."""
-_TAG = re.compile(rf"#[\w-]{{1,{LONGEST - 1}}}")
 
 
 def tag_of(text: object) -> str:
@@ -28,7 +26,8 @@ def tag_of(text: object) -> str:
         tag = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", tag).casefold())
     if len(tag) > LONGEST:
         raise ValueError(f"a tag has at most {LONGEST} characters, got {len(tag)}: {tag[:40]!r}…")
-    if not _TAG.fullmatch(tag):
+    letters = all(sign in "-_" or unicodedata.category(sign)[0] in "LMN" for sign in tag[1:])
+    if tag[:1] != "#" or len(tag) < 2 or not letters:
         raise ValueError(
             f"a tag is # and then letters, digits, - or _, such as #ring, got {text!r}"
         )

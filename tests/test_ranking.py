@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import anomaly_zoo as az
 from anomaly_zoo import ranking, tables
 from anomaly_zoo.calibration import Calibration, Left
 from anomaly_zoo.catalog import Catalog
@@ -96,10 +97,14 @@ def test_nothing_to_rank(tmp_path: Path) -> None:
     assert len(ranking.ranked(IDS, known, None, 5)) == 0
 
 
-@pytest.mark.parametrize("top", [0, -1, 2.5, "ten"])
+@pytest.mark.parametrize("top", [0, -1, 2.5, "ten", True])
 def test_bad_top(tmp_path: Path, top: Any) -> None:
     with pytest.raises(ValueError, match="top is a whole number of objects to keep, at least 1"):
         ranking.export(tmp_path / "t.csv", IDS, state(), None, {}, top)
+    made = az.Session(az.Representation(["J1", "J2"], [[0.0], [1.0]]))
+    for suffix in ("csv", "png", "pdf", "reg"):
+        with pytest.raises(ValueError, match="top is a whole number of objects to keep"):
+            made.export(tmp_path / f"t.{suffix}", top)
     assert not list(tmp_path.iterdir())
 
 

@@ -63,6 +63,20 @@ def test_a_token_is_written_once(tmp_path: Path) -> None:
     assert len(log.events) == 1
 
 
+def test_several_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    log = RatingLog(tmp_path / "r.db", "rep")
+    log.extend([Event("tag", f"J{i}", rater="eve", word="#ring") for i in range(300)])
+    log.extend([])
+    assert [e.id_str for e in log.events] == [f"J{i}" for i in range(300)]
+    assert read_events(tmp_path / "r.db") == log.events
+    with pytest.raises(ValueError, match="an event is one of"):
+        log.extend([Event("rate", "J1", 3.0), Event("shout", "J2")])
+    (tmp_path / "r.db").rename(tmp_path / "gone.db")
+    with pytest.raises(RatingNotSaved, match="rate of 2 objects was not saved"):
+        log.extend([Event("rate", "J1", 3.0), Event("rate", "J2", 3.0)])
+    assert len(log.events) == 300
+
+
 def test_two_programs_share_a_file(tmp_path: Path) -> None:
     one, two = (RatingLog(tmp_path / "r.db", HASH) for _ in range(2))
     one.append(Event("rate", "J1", 4.0, "eve"))

@@ -13,7 +13,7 @@ from PIL import Image
 
 import anomaly_zoo as az
 from anomaly_zoo import tables
-from anomaly_zoo.expression import Given
+from anomaly_zoo.expression import Given, Number
 from anomaly_zoo.positions import separations
 
 Z = np.linspace(0.0, 1.0, N)
@@ -67,6 +67,9 @@ def test_near_is_the_nearest_in_the_components_and_leaves_the_examples_out() -> 
     assert rows(found).tolist() == [r for r in np.argsort(truth) if r not in (7, 3, 150)][:5]
     assert found.words == 'near("J0007", "J0003", "J0150", k=5, to="mean")'
     assert len(made.near("J0007")) == N - 1, "all others, where there are fewer than a thousand"
+    several = ["J0007", "J0003"]
+    for given in (np.array(several), pd.Series(several), pd.Index(several), iter(several)):
+        assert made.near(given, k=5).words == 'near("J0007", "J0003", k=5)'
 
 
 def test_the_spread_of_all_objects_is_the_unit_of_distance() -> None:
@@ -315,6 +318,28 @@ def test_tags_are_given_found_and_taken_off(tmp_path: Path) -> None:
         made.near("#never")
 
 
+def test_a_selection_is_tagged_at_once(tmp_path: Path) -> None:
+    made = session(tmp_path / "r.db", rated=0, rater="eve")
+    heard: list[int] = []
+    made.subscribe(lambda: heard.append(1))
+    lasso = made.where(Given("lasso", np.arange(50)))
+    made.tag(lasso, "#Mine")
+    made.tag(np.array(["J0051", "J0052"]), "#mine")
+    made.tag([], "#mine")
+    assert len(heard) == 2 and made.limit("#mine") == 52
+    again = az.Session(features(), catalog(), ratings=tmp_path / "r.db", rater="eve")
+    assert set(again.tagged("#mine")) == {*lasso, "J0051", "J0052"}
+    made.untag(lasso, "#mine")
+    assert made.tags == {"#mine": ("J0051", "J0052")}
+    n = len(made.log.events)
+    for ids, tag in ((["J0001", "J9999"], "#mine"), (lasso, "two words")):
+        with pytest.raises(ValueError):
+            made.tag(ids, tag)
+    with pytest.raises(ValueError, match="a token is that of one event"):
+        made.tag(["J0001", "J0002"], "#mine", token="t")
+    assert len(made.log.events) == n
+
+
 def test_tags_teach_nothing_and_hide_no_rating() -> None:
     made = session()
     before, coming = made.state, made.next(5)
@@ -447,6 +472,15 @@ def test_a_selection_can_be_the_limit() -> None:
     lasso = made.where(Given("lasso", np.arange(5)))
     with pytest.raises(ValueError, match=r"no words say what '<lasso of 5>' holds.*tag"):
         made.limit(lasso)
+
+
+@pytest.mark.parametrize("to", [3, 0, False, ["J0001"], Number(1)])
+def test_what_is_no_search_is_no_limit(to: Any) -> None:
+    made = session(rated=0)
+    made.limit("z < 0.1")
+    with pytest.raises(TypeError, match="limit keeps to a search in words"):
+        made.limit(to)
+    assert made.opinions.limit == "z < 0.1"
 
 
 def test_a_limit_by_belief_follows_the_ratings_and_one_by_tag_the_tags() -> None:
@@ -588,9 +622,20 @@ def test_a_cut_is_ranked_by_interest_without_distances() -> None:
     found = made.ranking(of="z < 0.1")
     assert "distance" not in found and "tags" not in found
     assert np.all(np.diff(found["interest"]) <= 0) and len(found) == int((Z < 0.1).sum())
+
+
+def test_who_selects_artefacts_gets_them(tmp_path: Path) -> None:
+    made = session()
     made.flag("J0003")
-    assert "J0003" not in set(made.ranking(of="z < 0.1")["id_str"])
-    assert "J0003" in set(made.ranking(of="z < 0.1", artefacts=True)["id_str"])
+    made.flag("J0150")
+    flagged = made.where("p_artefact == 1")
+    assert set(made.ranking(of=flagged)["id_str"]) == set(flagged) == {"J0003", "J0150"}
+    path = made.export(tmp_path / "flagged.csv", of=flagged)
+    assert set(tables.read(path, text=["id_str"])["id_str"]) == set(flagged)
+    assert "J0003" in set(made.ranking(of="z < 0.1")["id_str"])
+    assert "J0003" not in set(made.ranking(of="z < 0.1", artefacts=False)["id_str"])
+    assert "J0003" not in set(made.ranking()["id_str"])
+    assert "J0003" in set(made.ranking(artefacts=True)["id_str"])
 
 
 def test_only_selections_of_this_session_are_ranked(tmp_path: Path) -> None:
