@@ -121,7 +121,8 @@ class Cut:
         ends = {sign[:1]: self._place(value) for sign, value in bounds}
         if len(ends) + 1 != len(values) or not ends.keys() <= {"<", ">"} or None in ends.values():
             return None
-        return ends.get(">"), ends.get("<")
+        low, high = ends.get(">"), ends.get("<")
+        return None if low is not None and high is not None and low > high else (low, high)
 
     def _texts(self, part: Node) -> list[str] | None:
         several: tuple[Node, ...] = ()

@@ -59,13 +59,13 @@ from anomaly_zoo.expression import (
     moment,
 )
 
-__all__ = ["parse"]
+__all__ = ["parse", "rewritten"]
 
 _TOKEN = re.compile(
     r"""(?P<number>(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?(?![\w.]))
       | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
       | (?P<quoted>`(?:[^`]|``)+`)
-      | (?P<tag>\#[\w-]+)
+      | (?P<tag>\#[^\s()\[\]<>=!&|~,;+*/"'`]+)
       | (?P<word>[^\W\d]\w*)
       | (?P<sign><=|>=|==|!=|\*(?!\*)|/(?!/)|&(?!&)|\|(?!\|)|[<>=~+(),\[\]-])
       | (?P<end>\Z)""",
@@ -121,6 +121,36 @@ tagged, within, votes and date
     if not text.strip():
         raise ValueError("expected a search, such as 'redshift < 0.1', got no words")
     return _Parser(text).whole()
+
+
+def rewritten(text: str, old: str, new: str) -> str:
+    """A search with one of its conditions, `old`, replaced by `new`; any of them may be empty.
+
+    Where `old` is none of the conditions that are joined by AND, `new` joins them.
+
+    Raises ValueError where a text is no search.
+
+    >>> rewritten("mag < 17 AND petro_mag < 17", "mag < 17", "mag < 18")
+    'mag < 18 AND petro_mag < 17'
+    >>> rewritten("rated OR #ring", "", "mag < 18"), rewritten("mag < 18", "mag < 18", "")
+    ('(rated OR tagged #ring) AND mag < 18', '')
+    """
+    whole, before, after = (_conditions(part) for part in (text, old, new))
+    for start in range(len(whole) - len(before) + 1 if before else 0):
+        if whole[start : start + len(before)] == before:
+            whole[start : start + len(before)] = after
+            break
+    else:
+        whole += after
+    if not whole:
+        return ""
+    return str(whole[0] if len(whole) == 1 else And(tuple(whole)))
+
+
+def _conditions(text: str) -> list[Node]:
+    """What a search joins by AND."""
+    tree = parse(text) if text.strip() else None
+    return list(tree.parts) if isinstance(tree, And) else [tree] if tree else []
 
 
 @dataclass(frozen=True)

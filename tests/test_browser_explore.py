@@ -59,7 +59,7 @@ def known(galaxies: Any) -> az.Session:
 def leave(page: Any) -> None:
     """Give the keys back to the galaxy on the screen."""
     for _ in range(2):  # the first may only fold the offers
-        if page.evaluate("document.activeElement.className") == "az-words":
+        if page.evaluate("document.activeElement.matches('.az-root input')"):
             page.keyboard.press("Escape")
 
 
@@ -244,19 +244,34 @@ def test_find_tag_cut_and_limit_by_the_keys(
     until(lambda: page.locator(".az-cut input").count() == 4)
     assert words(page) == limited
     assert page.locator(".az-cut b").all_inner_texts() == ["truth_magnitude", "has-spiral-arms"]
-    least = page.locator(".az-cut input").nth(0)
-    assert (
-        0
-        < int(least.input_value())
-        < 500
-        == int(page.locator(".az-cut input").nth(1).input_value())
-    )
+    least, most = page.locator(".az-cut input").nth(0), page.locator(".az-cut input").nth(1)
+    end = int(most.get_attribute("max"))
+    assert 0 < int(least.input_value()) < end == int(most.input_value())
+    said = page.locator(".az-cut").nth(0).locator(".az-cut-ends span").nth(0)
+    assert said.inner_text() == least.get_attribute("aria-valuetext") == f"{faint:g}"
     slide(page, least, "PageDown", 2)
     until(lambda: words(page) != limited and words(page).startswith("truth_magnitude >= "))
     moved = settled(page)
     assert float(moved.split()[2]) < faint and moved.split(" AND ")[1] == limited.split(" AND ")[1]
     until(lambda: acts(file)[-1].word == moved)
     until(lambda: f": {moved} ✕" in page.inner_text(".az-kept"))
+
+    # Another search beside the limit keeps within it, and its sliders leave the limit alone.
+    kept = page.inner_text(".az-kept")
+    find(page, 'kind == "elliptical" OR rated', enter=False)
+    until(lambda: page.inner_text(".az-count").endswith(" within the limit match"))
+    until(lambda: int(least.input_value()) == 0)  # they follow the words
+    n_acts = len(acts(file))
+    slide(page, most, "PageDown", 3)
+    until(
+        lambda: re.fullmatch(
+            r'\(kind == "elliptical" OR rated\) AND truth_magnitude <= [\d.]+', words(page)
+        )
+    )
+    settled(page)
+    assert page.inner_text(".az-kept") == kept and len(acts(file)) == n_acts
+    page.click(".az-cut .az-bare >> nth=0")
+    until(lambda: words(page) == 'kind == "elliptical" OR rated')
     page.click(".az-kept")
     page.wait_for_selector(".az-kept", state="hidden")
     until(lambda: not within.loc[hung(page)].all())

@@ -33,6 +33,7 @@ def table() -> pd.DataFrame:
     frame["flag"] = rng.uniform(size=N) < 0.3
     frame["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(N), "D")
     frame["one"], frame["none"] = 7.0, np.nan
+    frame["petro r"] = frame["and"] = frame["größe"] = frame["mag"]
     frame["name"] = [f"<b>{i}</b>" for i in range(N)]
     frame["score"] = 1.0  # hidden by what the model says
     frame["smooth_yes"], frame["smooth_total-votes"] = np.arange(N) % 40, 40
@@ -284,23 +285,53 @@ def test_sliders_and_choices_write_words_that_match_as_they_say(page: Page) -> N
             *('votes("smooth", "no") >= 0.5', total >= 0.5),
         ),
     ):
-        assert page.ask("say", name=name, group=group, **more)["words"] == words
+        reply = page.ask("say", name=name, group=group, **more)
+        assert reply["words"] == reply["said"] == words
         if mask is not None:
             assert page.ask("count", words=words)["count"] == mask.sum()
     reply = page.ask("say", name="type", group="columns", chosen=["<b>"])
     assert "<b>" in reply["trouble"]
 
 
+def test_a_cut_takes_its_own_place_in_the_words(page: Page) -> None:
+    for before, words, chosen, after in (
+        ("", "flag", [15, None], "flag AND mag >= 15"),
+        ("", "flag OR ra > 15", [15, None], "(flag OR ra > 15) AND mag >= 15"),
+        ("mag >= 15", "mag >= 15 AND mag >= 15.5", [16, None], "mag >= 16 AND mag >= 15.5"),
+        ("mag >= 15", "mag>=15 & flag", None, "flag"),
+        ("mag >= 15", "flag OR mag >= 15", None, "flag OR mag >= 15"),
+    ):
+        asked = {"name": "mag", "group": "columns", "said": before, "words": words}
+        reply = page.ask("say", **asked, chosen=chosen)
+        assert reply["words"] == after
+        if chosen is None:
+            assert page.ask("without", said=before, words=words)["words"] == after
+        else:
+            assert reply["said"] == f"mag >= {chosen[0]}"
+    half = page.ask("say", name="mag", group="columns", words="flag AND", chosen=[15, None])
+    assert "ends where more is expected" in half["trouble"]
+
+
+def test_what_is_offered_can_be_read(page: Page) -> None:
+    offered = [words for known in page.tool.finder.names for words in known["words"]]
+    votes = {'votes("smooth", "yes")', 'votes("smooth", "no")'}
+    assert {"mag", "interest", "`petro r`", "`and`", "größe", *votes} <= set(offered)
+    for words in ("mag", "interest", "`petro r`", "`and`", "größe", *votes):
+        assert "count" in page.ask("count", words=f"{words} < 3"), words
+
+
 def test_cuts_are_found_in_words(page: Page) -> None:
     said = 'mag>15 & type in ["E","Sa"] AND votes("smooth", "no") >= 0.5 AND NOT flag AND near J007'
     reply = page.ask("cuts", words=said)
-    assert reply["words"].startswith('mag > 15 AND type in ["E", "Sa"] AND votes("smooth", "no")')
     found = {cut["name"]: cut for cut in reply["cuts"]}
-    assert all(cut["said"] in reply["words"] for cut in found.values())
+    assert found["mag"]["said"] == "mag > 15"
     chosen = {"mag": [15, None], "type": ["E", "Sa"], "smooth": [0.5, None], "flag": ["no"]}
     assert {name: list(cut["chosen"]) for name, cut in found.items()} == chosen
     assert (found["smooth"]["group"], found["smooth"]["answer"]) == ("votes", "no")
-    for words in ("near J007", "mag > 15 OR flag", "one < 7", 'votes("smooth", "maybe") > 0.5'):
+    for words in (
+        *("near J007", "mag > 15 OR flag", "one < 7", "17 < mag < 15"),
+        'votes("smooth", "maybe") > 0.5',
+    ):
         reply = page.ask("cuts", words=words)
         assert "trouble" in reply or reply["cuts"] == [], words
     assert "colour" in page.ask("count", words="colour > 3")["trouble"]
@@ -387,6 +418,23 @@ def test_a_tag_is_stored_shown_offered_and_searched(page: Page, tmp_path: Path) 
     assert page.tool.header.n_rated == 0 and page.tool.viewer.history == []
 
 
+def test_many_are_tagged_together(page: Page, tmp_path: Path) -> None:
+    ids = page.hung[:3]
+    page.say("gallery", kind="tag", ids=ids, tag="Odd")
+    until(lambda: page.tool.session.tags == {"#odd": tuple(ids)})
+    page.say("finder", kind="show", words="mag < 14.5")
+    expected = session().where("mag < 14.5")
+    page.found(f"{len(expected)} · mag < 14.5")
+    page.say("gallery", kind="tag", ids=[], tag="#bright")
+    until(lambda: "#bright" in page.tool.finder.tags)
+    assert set(page.tool.session.tags["#bright"]) == set(expected)
+    assert len(read_events(tmp_path / "r.db")) == 3 + len(expected)
+    for many, tag, why in ((["nobody"], "#odd", "nobody"), (ids, "two words", "a tag is")):
+        page.say("gallery", kind="tag", ids=many, tag=tag)
+        assert why in page.trouble()
+    assert len(read_events(tmp_path / "r.db")) == 3 + len(expected)
+
+
 @pytest.mark.parametrize("tag", ["", "#", "#a b", "#<img/src=x>", "ring;drop", "#" + "x" * 60])
 def test_what_is_no_tag_is_refused_and_said(page: Page, tag: str) -> None:
     refused = page.act("tag", "J005", tag=tag)
@@ -443,6 +491,20 @@ def test_everything_keeps_to_a_limit_and_is_free_again(page: Page, tmp_path: Pat
     until(lambda: again.tool.finder.limit == "" and again.tool.finder.within == N)
     until(lambda: not set(again.hung) <= within and again.tool.map._limit is None)
     again.tool.close()
+
+
+def test_matches_are_counted_within_the_limit_or_of_all(page: Page) -> None:
+    frame = table()
+    page.tool.finder.words = "mag<15"
+    page.say("finder", kind="limit", words="mag<15")
+    until(lambda: page.tool.finder.limit == page.tool.finder.words == "mag < 15")
+    both = int(((frame["mag"] < 15) & (frame["ra"] > 11)).sum())
+    assert page.ask("count", words="ra > 11")["count"] == both > 0
+    assert page.ask("count", words="ra > 11", free=True)["count"] == (frame["ra"] > 11).sum()
+    page.tool.finder.words = "mag < 16 AND"  # typed on meanwhile
+    page.say("finder", kind="limit", words="mag<16")
+    until(lambda: page.tool.finder.limit == "mag < 16")
+    assert page.tool.finder.words == "mag < 16 AND"
 
 
 def test_a_limit_that_leaves_nothing(page: Page) -> None:

@@ -39,7 +39,7 @@ from anomaly_zoo.expression import (
     walk,
 )
 from anomaly_zoo.matching import evaluate
-from anomaly_zoo.query import parse
+from anomaly_zoo.query import parse, rewritten
 
 
 def rows(words: str | Node, table: Table) -> list[int]:
@@ -346,13 +346,44 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert parse(str(tree)) == tree
 
 
+# One condition for another
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "words"),
+    [
+        ("", "", "mag < 17", "mag < 17"),
+        ("flag", "", "mag < 17", "flag AND mag < 17"),
+        ("flag OR good", "", "mag < 17", "(flag OR good) AND mag < 17"),
+        ("mag < 17.5", "mag < 17", "mag < 18", "mag < 17.5 AND mag < 18"),
+        ("petro_mag < 17 AND mag < 17", "mag < 17", "", "petro_mag < 17"),
+        ("mag<17 & flag", "mag < 17", "mag < 18", "mag < 18 AND flag"),
+        ("NOT (mag < 17)", "mag < 17", "", "NOT (mag < 17)"),
+        ("a > 1 OR mag < 17", "mag < 17", "", "a > 1 OR mag < 17"),
+        ("x OR (a AND mag < 17)", "mag < 17", "b", "(x OR a AND mag < 17) AND b"),
+        ("mag < 17", "mag < 17", "", ""),
+        ("a AND b AND c", "b AND c", "d", "a AND d"),
+        ("", "", "", ""),
+    ],
+)
+def test_one_condition_takes_the_place_of_another(
+    text: str, old: str, new: str, words: str
+) -> None:
+    assert rewritten(text, old, new) == words
+
+
+def test_what_is_no_search_is_not_rewritten() -> None:
+    with pytest.raises(ValueError, match="ends where more is expected"):
+        rewritten("mag <", "", "flag")
+
+
 # What pandas says
 
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
     {
         "x": np.where(RNG.random(60) < 0.2, np.nan, RNG.integers(-3, 4, 60) / 2),
-        "y": RNG.normal(size=60).astype(np.float32),
+        "y": (RNG.integers(-24, 25, 60) / 8).astype(np.float32),  # sums are exact in any precision
         "n": RNG.integers(-2, 3, 60),
         "small": RNG.integers(0, 4, 60).astype(np.int8),
         "kind": pd.Series(RNG.choice(["E", "S0", "Sa"], 60)).where(RNG.random(60) < 0.8),

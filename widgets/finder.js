@@ -9,23 +9,14 @@ const HELP = [
 ].join("\n");
 const WORDS = ["AND", "OR", "NOT", "near", "tagged", "rated", "unrated", "within("];
 const LARGEST = 64 * 2 ** 20;
-const STEPS = 500; // of a slider
+const DAY = 86_400;
 
-const number = (value) => Number(value).toLocaleString("en", { maximumSignificantDigits: 4 });
-
-// The words without one part of them, and without the AND that joined it.
-function without(words, part) {
-  const at = part ? words.indexOf(part) : -1;
-  if (at < 0) return words;
-  const before = words.slice(0, at).replace(/\s*\bAND\s*$/i, "");
-  const after = words.slice(at + part.length).replace(/^\s*AND\b\s*/i, "");
-  return [before.trim(), after.trim()].filter(Boolean).join(" AND ");
-}
-
-// The words with one part of them replaced, or joined to their end.
-function replaced(words, old, part) {
-  if (old && words.includes(old)) return part ? words.replace(old, () => part) : without(words, old);
-  return [words.trim(), part].filter(Boolean).join(" AND ");
+// A place on a slider as the words will say it: a number, or a date as seconds since 1970.
+function written(value, { date, step }) {
+  if (date) return new Date(1000 * value).toISOString().slice(0, step < DAY ? 19 : 10);
+  const size = Math.abs(value);
+  const notation = size && (size < 1e-4 || size >= 1e9) ? "scientific" : "standard";
+  return value.toLocaleString("en", { maximumSignificantDigits: 15, notation });
 }
 
 function render({ model, el }) {
@@ -40,8 +31,13 @@ function render({ model, el }) {
   field.autocomplete = "off";
   field.setAttribute("aria-label", "which galaxies to find");
   field.setAttribute("role", "combobox");
+  field.setAttribute("aria-autocomplete", "list");
+  field.setAttribute("aria-expanded", "false");
   const offers = make("div", "az-offers");
+  offers.id = `az-offers-${Math.random().toString(36).slice(2)}`;
   offers.setAttribute("role", "listbox");
+  offers.setAttribute("aria-label", "words that fit");
+  field.setAttribute("aria-controls", offers.id);
   offers.hidden = true;
   const box = make("div", "az-asked");
   box.append(field, offers);
@@ -83,29 +79,39 @@ function render({ model, el }) {
     });
 
   // Typing: how many match, and what could come next
+  const trimmed = () => field.value.trim();
+  const isLimit = () => Boolean(model.get("limit")) && trimmed() === model.get("limit");
+  let follows = false; // the line holds the limit, which its cuts then move
+  let sent = null; // the limit that a cut asked for last
   let typed = 0;
   let timer = 0;
   async function recount() {
     const mine = ++typed;
-    const words = field.value.trim();
+    const words = trimmed();
     if (!words) return say(null);
-    const reply = await ask("count", { words });
-    if (mine === typed) say(reply);
+    const free = follows || !model.get("limit");
+    const reply = await ask("count", { words, free });
+    if (mine === typed) say({ ...reply, free });
   }
   function say(reply) {
-    const total = model.get("total").toLocaleString("en");
+    const free = reply?.free ?? true;
+    const all = model.get(free ? "total" : "within").toLocaleString("en");
+    const of = free ? `${all} galaxies` : `${all} within the limit`;
     const trouble = reply?.trouble ?? "";
     count.classList.toggle("az-wrong", Boolean(trouble));
     field.setAttribute("aria-invalid", String(Boolean(trouble)));
     if (trouble) count.textContent = trouble;
-    else if (!reply) count.textContent = `${total} galaxies`;
-    else if (!reply.count) count.textContent = `none of ${total} galaxies matches`;
-    else count.textContent = `${reply.count.toLocaleString("en")} of ${total} galaxies match`;
+    else if (!reply) count.textContent = of;
+    else if (!reply.count) count.textContent = `none of ${of} matches`;
+    else count.textContent = `${reply.count.toLocaleString("en")} of ${of} match`;
     count.title = trouble;
   }
   const soon = (wait = 150) => {
     clearTimeout(timer);
-    timer = setTimeout(recount, wait);
+    timer = setTimeout(() => {
+      recount();
+      follow(false);
+    }, wait);
   };
   function write(words) {
     field.value = words;
@@ -115,55 +121,76 @@ function render({ model, el }) {
   }
 
   let chosen = -1;
-  const token = () => /[#\w.-]*$/.exec(field.value.slice(0, field.selectionStart ?? 0))[0];
+  const token = () => {
+    const before = field.value.slice(0, field.selectionStart ?? field.value.length);
+    return /`?[#\p{L}\p{M}\p{N}_.-]*$/u.exec(before)[0];
+  };
   function offer() {
-    const begun = token().toLowerCase();
-    const known = [...model.get("tags"), ...WORDS, ...model.get("names").map(({ name }) => name)];
-    const fits = begun
-      ? known.filter((name) => name.toLowerCase().startsWith(begun) && name !== token()).slice(0, 8)
-      : [];
-    chosen = -1;
+    const begun = token().replace("`", "").toLowerCase();
+    // What may be written, and the name that it is found by
+    const known = [...model.get("tags"), ...WORDS].map((text) => [text, text]);
+    for (const { name, words } of model.get("names"))
+      known.push(...words.map((text) => [text, name]));
+    const fits = known.filter(
+      ([text, name]) =>
+        text !== token() && [text, name].some((one) => one.toLowerCase().startsWith(begun)),
+    );
     offers.replaceChildren(
-      ...fits.map((name) => {
-        const node = make("div", "az-offer", name);
+      ...(begun ? fits.slice(0, 8) : []).map(([text], i) => {
+        const node = make("div", "az-offer", text);
+        node.id = `${offers.id}-${i}`;
         node.setAttribute("role", "option");
         node.onpointerdown = (event) => {
           event.preventDefault();
-          take(name);
+          take(text);
         };
         return node;
       }),
     );
-    offers.hidden = !fits.length;
-    field.setAttribute("aria-expanded", String(!offers.hidden));
+    choose(-1);
+    open(offers.childElementCount > 0);
   }
-  function take(name) {
+  function open(is) {
+    offers.hidden = !is;
+    field.setAttribute("aria-expanded", String(is));
+  }
+  function choose(i) {
+    chosen = i;
+    [...offers.children].forEach((node, j) => {
+      node.classList.toggle("az-on", i === j);
+      node.setAttribute("aria-selected", String(i === j));
+    });
+    if (i < 0) field.removeAttribute("aria-activedescendant");
+    else field.setAttribute("aria-activedescendant", offers.children[i].id);
+  }
+  function take(text) {
     const at = field.selectionStart ?? field.value.length;
-    const plain = /^[#A-Za-z_][\w-]*\(?$/.test(name) && !(name.includes("-") && name[0] !== "#");
-    const text = plain ? name : `\`${name}\``;
     const before = field.value.slice(0, at - token().length) + text;
     field.value = before + field.value.slice(at);
     field.setSelectionRange(before.length, before.length);
-    offers.hidden = true;
+    open(false);
+    follows = isLimit();
+    settle();
     soon(0);
   }
   field.oninput = () => {
+    follows = isLimit();
     offer();
     soon();
     settle();
   };
   field.onkeydown = (event) => {
-    const open = [...offers.children];
+    const all = offers.childElementCount;
     if (event.key === "Escape") {
-      if (!offers.hidden) offers.hidden = true;
+      if (!offers.hidden) open(false);
       else field.blur();
       event.preventDefault();
     } else if (!offers.hidden && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-      chosen = (chosen + (event.key === "ArrowDown" ? 1 : -1) + open.length) % open.length;
-      open.forEach((node, i) => node.classList.toggle("az-on", i === chosen));
+      if (event.key === "ArrowDown") choose((chosen + 1) % all);
+      else choose((Math.max(chosen, 0) + all - 1) % all);
       event.preventDefault();
     } else if (!offers.hidden && (event.key === "Tab" || (event.key === "Enter" && chosen >= 0))) {
-      take(open[Math.max(chosen, 0)].textContent);
+      take(offers.children[Math.max(chosen, 0)].textContent);
       event.preventDefault();
     } else if (event.key === "Enter") {
       event.preventDefault(); // JupyterLab lets no form be sent by Enter
@@ -171,18 +198,17 @@ function render({ model, el }) {
       field.blur(); // the keys rate again
     }
   };
-  field.onblur = () => (offers.hidden = true);
+  field.onblur = () => open(false);
   line.onsubmit = (event) => {
     event.preventDefault();
-    offers.hidden = true;
-    if (!field.value.trim()) return;
+    open(false);
+    if (!trimmed()) return;
     put(model, "words", field.value);
-    tell(model, { kind: "show", words: field.value.trim() });
+    tell(model, { kind: "show", words: trimmed() });
   };
   limit.onclick = () => {
-    const words = field.value.trim();
-    const lifted = words === model.get("limit");
-    tell(model, { kind: "limit", words: lifted ? "" : words });
+    put(model, "words", field.value);
+    tell(model, { kind: "limit", words: isLimit() ? "" : trimmed() });
   };
   image.onclick = () => file.click();
   file.onchange = async () => {
@@ -224,21 +250,41 @@ function render({ model, el }) {
     if (!cutting.some((cut) => cut.name === name && cut.group === group)) addCut({ name, group });
   };
   // What is chosen already, and its words, come with a cut that was found in the words.
-  async function addCut({ name, group, answer, said = "", chosen = null }) {
+  function addCut({ name, group, answer, said = "", chosen = null }) {
     const cut = { name, group, said, chosen, node: make("div", "az-cut") };
     cutting.push(cut);
     rows.append(cut.node);
     cut.node.append(make("b", "", name), make("span", "az-dim", "…"));
+    describe(cut, answer);
+  }
+  async function describe(cut, answer) {
+    const { name, group } = cut;
     fillCut(cut, await ask("describe", { name, group, answer }));
   }
+  // The sliders stand where the words say; those that are not there yet are added where `all` are
+  // wanted.
+  async function follow(all) {
+    const words = trimmed();
+    if (!model.get("unfolded") || (!all && !cutting.length)) return;
+    const { cuts: said } = words ? await ask("cuts", { words }) : { cuts: [] };
+    if (!said || words !== trimmed()) return; // no search yet, or another one
+    const of = ({ name, group }) => (one) => one.name === name && one.group === group;
+    for (const cut of cutting) {
+      const now = said.find(of(cut)) ?? { said: "", chosen: null };
+      if (now.said === cut.said) continue;
+      cut.said = now.said;
+      cut.chosen = now.chosen;
+      describe(cut, now.answer || cut.answer);
+    }
+    if (all) said.filter((one) => !cutting.some(of(one))).forEach(addCut);
+  }
   // The cuts that the words, or those of the limit, hold.
-  async function takeUp() {
-    const words = field.value.trim() || model.get("limit");
-    if (cutting.length || !words) return;
-    const reply = await ask("cuts", { words });
-    if (cutting.length || !reply.cuts?.length) return;
-    write(reply.words);
-    reply.cuts.forEach(addCut);
+  function takeUp() {
+    if (!trimmed() && model.get("limit")) {
+      write(model.get("limit"));
+      follows = true;
+    }
+    follow(true);
   }
 
   function fillCut(cut, about) {
@@ -246,12 +292,14 @@ function render({ model, el }) {
     const head = make("div", "az-cut-head");
     const close = button("✕", `Take the cut on ${cut.name} away`);
     close.className = "az-bare";
-    close.onclick = () => {
+    close.onclick = async () => {
       cutting.splice(cutting.indexOf(cut), 1);
       cut.node.remove();
-      const had = cut.said && field.value.includes(cut.said);
-      if (had) write(without(field.value, cut.said));
-      if (had && model.get("limit")) relimit();
+      if (!cut.said) return;
+      const reply = await ask("without", { said: cut.said, words: field.value });
+      if (reply.trouble) return say(reply);
+      write(reply.words);
+      relimit();
     };
     const name = make("b", "", cut.name);
     name.title = cut.name;
@@ -261,15 +309,15 @@ function render({ model, el }) {
       cut.node.append(make("span", "az-dim az-why", about.trouble || about.why));
       return;
     }
+    cut.answer = about.answer;
     if (about.answers) {
       const answers = make("select", "az-plain");
       answers.setAttribute("aria-label", `answer to ${cut.name}`);
       for (const text of about.answers) answers.append(make("option", "", text));
       answers.value = about.answer;
-      answers.onchange = async () => {
-        const { name, group } = cut;
+      answers.onchange = () => {
         cut.chosen = null;
-        fillCut(cut, await ask("describe", { name, group, answer: answers.value }));
+        describe(cut, answers.value);
       };
       cut.node.append(answers);
     }
@@ -277,28 +325,31 @@ function render({ model, el }) {
     else choices(cut, about);
   }
 
-  // Words of a cut come from Python, which knows how they are written.
+  // Words come from Python, which knows how they are written and joined.
   async function said(cut, content, done) {
-    const asked = JSON.stringify(content);
-    const known = asked === cut.asked;
-    cut.asked = asked;
-    if (!known) cut.reply = ask("say", { name: cut.name, group: cut.group, ...content });
-    const reply = await cut.reply;
-    if (asked !== cut.asked || !cutting.includes(cut) || reply.trouble) return;
-    if (reply.words !== cut.said) {
-      const words = replaced(field.value, cut.said, reply.words);
-      cut.said = reply.words;
-      write(words);
-    }
-    if (done && model.get("limit")) relimit();
+    cut.asked = content;
+    const { name, group } = cut;
+    let words = "";
+    let reply = {};
+    do {
+      words = field.value;
+      reply = await ask("say", { name, group, said: cut.said, words, ...content });
+      if (content !== cut.asked || !cutting.includes(cut)) return;
+    } while (words !== field.value); // another cut has written meanwhile
+    if (reply.trouble) return say(reply);
+    cut.said = reply.said;
+    if (reply.words !== field.value) write(reply.words);
+    if (done) relimit();
   }
   function relimit() {
-    tell(model, { kind: "limit", words: field.value.trim() });
+    if (!follows || isLimit()) return;
+    sent = trimmed();
+    tell(model, { kind: "limit", words: sent });
   }
 
   function range(cut, about) {
-    const { low, high } = about;
-    const span = high - low || 1;
+    const { low, step } = about;
+    const steps = Math.round((about.high - low) / step);
     const chart = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     chart.setAttribute("viewBox", `0 0 ${about.counts.length} 24`);
     chart.setAttribute("preserveAspectRatio", "none");
@@ -318,30 +369,30 @@ function render({ model, el }) {
       const node = make("input");
       node.type = "range";
       node.min = 0;
-      node.max = STEPS;
+      node.max = steps;
       node.value = value;
       node.setAttribute("aria-label", `${text} ${cut.name}`);
       return node;
     };
     const sliders = make("div", "az-range");
     const place = (value, otherwise) =>
-      value == null ? otherwise : Math.round((STEPS * (value - low)) / span); // clamped by the node
+      value == null ? otherwise : Math.round((value - low) / step); // clamped by the node
     const [start, end] = cut.chosen ?? [];
-    const [from, to] = [slider(place(start, 0), "least"), slider(place(end, STEPS), "most")];
+    const [from, to] = [slider(place(start, 0), "least"), slider(place(end, steps), "most")];
     sliders.append(chart, from, to);
     const ends = make("div", "az-cut-ends az-dim");
     const [least, most] = [make("span"), make("span")];
     ends.append(least, most);
     cut.node.append(sliders, ends);
-    const at = (step) => low + (span * step) / STEPS;
-    const day = (seconds) => new Date(1000 * seconds).toISOString().slice(0, 10);
-    const text = (value) => (about.date ? day(value) : number(value));
+    const at = (place) => Number((low + step * place).toPrecision(15));
     const paint = () => {
       const [a, b] = [Number(from.value), Number(to.value)];
-      least.textContent = a === 0 && about.below ? `≤ ${text(low)}` : text(at(a));
-      most.textContent = b === STEPS && about.above ? `≥ ${text(high)}` : text(at(b));
+      least.textContent = (a === 0 && about.below ? "≤ " : "") + written(at(a), about);
+      most.textContent = (b === steps && about.above ? "≥ " : "") + written(at(b), about);
+      from.setAttribute("aria-valuetext", least.textContent);
+      to.setAttribute("aria-valuetext", most.textContent);
       bars.forEach((bar, i) => {
-        const middle = ((i + 0.5) / bars.length) * STEPS;
+        const middle = ((i + 0.5) / bars.length) * steps;
         bar.classList.toggle("az-out", middle < a || middle > b);
       });
     };
@@ -352,7 +403,7 @@ function render({ model, el }) {
       }
       paint();
       const [a, b] = [Number(from.value), Number(to.value)];
-      const chosen = [a ? at(a) : null, b < STEPS ? at(b) : null];
+      const chosen = [a ? at(a) : null, b < steps ? at(b) : null];
       said(cut, { chosen, answer: about.answer }, done);
     };
     for (const node of [from, to]) {
@@ -386,11 +437,10 @@ function render({ model, el }) {
   const settle = () => {
     image.hidden = !model.get("images");
     const active = model.get("limit");
-    const words = field.value.trim();
-    limit.disabled = !words && !active;
-    limit.classList.toggle("az-on", Boolean(active) && words === active);
-    limit.setAttribute("aria-pressed", String(Boolean(active) && words === active));
-    show.disabled = !words;
+    limit.disabled = !trimmed() && !active;
+    limit.classList.toggle("az-on", isLimit());
+    limit.setAttribute("aria-pressed", String(isLimit()));
+    show.disabled = !trimmed();
     kept.hidden = !active;
     const within = model.get("within").toLocaleString("en");
     kept.textContent = `limited to ${within}: ${active} ✕`;
@@ -408,6 +458,13 @@ function render({ model, el }) {
   const onWords = () => {
     if (field.value === model.get("words")) return;
     field.value = model.get("words");
+    follows = isLimit();
+    recount();
+    settle();
+    follow(true);
+  };
+  const onLimit = () => {
+    if (model.get("limit") !== sent) follows = isLimit();
     recount();
     settle();
   };
@@ -424,11 +481,12 @@ function render({ model, el }) {
   window.addEventListener("anomaly_zoo:find", onFind);
   model.on("change:words", onWords);
   model.on("change:total", recount);
-  model.on("change:limit change:within", settle);
+  model.on("change:limit change:within", onLimit);
   model.on("change:names", fillPicker);
   model.on("change:unfolded", unfold);
   model.on("msg:custom", onMessage);
   field.value = model.get("words");
+  follows = isLimit();
   say(null);
   if (field.value) recount();
   fillPicker();
@@ -440,7 +498,7 @@ function render({ model, el }) {
     window.removeEventListener("anomaly_zoo:find", onFind);
     model.off("change:words", onWords);
     model.off("change:total", recount);
-    model.off("change:limit change:within", settle);
+    model.off("change:limit change:within", onLimit);
     model.off("change:names", fillPicker);
     model.off("change:unfolded", unfold);
     model.off("msg:custom", onMessage);

@@ -7,6 +7,7 @@ const TABS = [
   ["rated", "Rated"],
 ];
 const RATE = "Rate all that are shown here, or those that are marked";
+const TAG = "Give a tag to all of this selection, or to those that are marked: #word and Enter";
 const SAVE = [
   ["csv", "CSV"],
   ["parquet", "Parquet"],
@@ -63,7 +64,7 @@ function render({ model, el }) {
   const alike = button("Like these", "Show the galaxies closest to those that are marked", () =>
     tell(model, { kind: "like", ids: ids() }),
   );
-  const queue = button("Look through", "Show these in the viewer, one after the other", () =>
+  const queue = button("Look through", "Show these one after the other, at most 10,000", () =>
     tell(model, { kind: "queue", ids: ids() }),
   );
   const scores = [0, 1, 2, 3, 4, 5].map((score) => [String(score), `all ${score}`]);
@@ -73,7 +74,25 @@ function render({ model, el }) {
   const save = picker("Save…", "Save this selection", SAVE, (format) =>
     tell(model, { kind: "save", format, ids: ids() }),
   );
-  actions.append(alike, queue, rate, save);
+  const tag = make("input", "az-small az-tagging");
+  tag.type = "text";
+  tag.placeholder = "#tag";
+  tag.maxLength = 200;
+  tag.title = TAG;
+  tag.spellcheck = false;
+  tag.setAttribute("aria-label", TAG);
+  tag.onkeydown = (event) => {
+    if (event.key === "Escape") {
+      tag.value = "";
+      tag.blur();
+    }
+    if (event.key !== "Enter" || !tag.value.trim()) return;
+    event.preventDefault();
+    tell(model, { kind: "tag", ids: ids(), tag: tag.value });
+    tag.value = "";
+    tag.blur(); // the keys rate again
+  };
+  actions.append(alike, queue, rate, tag, save);
   const wide = button("⤢", "More at a time", () => put(model, "wide", !model.get("wide")));
   const right = make("span", "az-right");
   right.append(actions, wide);
@@ -170,7 +189,7 @@ function render({ model, el }) {
     about.textContent = n ? `${n} marked · ${model.get("about")}` : model.get("about");
     about.title = about.textContent;
     alike.disabled = !n;
-    queue.disabled = save.disabled = !model.get("items").length;
+    queue.disabled = save.disabled = tag.disabled = !model.get("items").length;
     const [rating, most] = [n || model.get("items").length, 100];
     rate.disabled = !rating || rating > most;
     rate.title = rating > most ? `At most ${most} are rated at once: mark some` : RATE;

@@ -331,7 +331,7 @@ function render({ model, el }) {
   function keepTag() {
     const words = parts.word.value.trim().toLowerCase().split(/[\s,]+/).filter(Boolean);
     const tags = words.map((word) => (word.startsWith("#") ? word : `#${word}`));
-    const wrong = tags.find((tag) => !/^#[\p{L}\p{N}_-]{1,49}$/u.test(tag));
+    const wrong = tags.find((tag) => !/^#[\p{L}\p{M}\p{N}_-]{1,49}$/u.test(tag));
     if (wrong) return say(`a tag is # and letters, digits, - or _, got ${wrong}`, true);
     if (!current) return;
     const had = tagsOf(current.id);
@@ -480,7 +480,10 @@ function render({ model, el }) {
   const onKey = (event) => {
     if (!active || hidden() || event.ctrlKey || event.metaKey || event.altKey) return;
     const field = editable(document.activeElement);
-    if (field && root().contains(field) && !field.matches(TYPED)) event.stopImmediatePropagation();
+    if (field && root().contains(field) && !field.matches(TYPED)) {
+      event.stopImmediatePropagation();
+      if (event.key === "Escape") field.blur(); // the keys rate again
+    }
     if (field || elsewhere()) return;
     if (event.key === "Tab") {
       setTimeout(() => {

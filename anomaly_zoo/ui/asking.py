@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from anomaly_zoo.catalog import HANDLES
 from anomaly_zoo.cuts import Cut, codes, describe, histogram
 from anomaly_zoo.expression import And, Name, Votes, walk
 from anomaly_zoo.known import BELIEFS
-from anomaly_zoo.query import parse
+from anomaly_zoo.query import parse, rewritten
 from anomaly_zoo.session import Session, State
 from anomaly_zoo.votes import Question, questions
 
@@ -29,19 +31,28 @@ class Asking:
         plain = [name for name in own if name not in votes | HANDLES | set(BELIEFS)]
         named = (list(self._questions), plain, list(BELIEFS))
         self.names = [
-            {"name": name, "group": group}
+            {"name": name, "group": group, "words": self._words(name, group)}
             for group, names in zip(_GROUPS, named, strict=True)
             for name in names
         ]
         self._cuts: dict[tuple[str, str], tuple[int, Cut, list[int]]] = {}
 
+    def _words(self, name: str, group: str) -> list[str]:
+        """How a column, or each answer to a question, stands in a search."""
+        if group != "votes":
+            return [str(Name(name))]
+        return [str(Votes(name, answer)) for answer in self._questions[name].answers]
+
     def count(self, content: dict[str, Any], state: State) -> dict[str, Any]:
-        """How many match the words."""
-        return {"count": self._session.count(str(content.get("words", "")), state)}
+        """How many match the words: of those within the limit, or of all ("free")."""
+        words, free = str(content.get("words", "")), bool(content.get("free"))
+        if not free:
+            return {"count": self._session.count(words, state)}
+        return {"count": int(np.count_nonzero(self._session.known(state).found(parse(words)).mask))}
 
     def describe(self, content: dict[str, Any], state: State) -> dict[str, Any]:
         """What a slider or a list of choices needs of a column or a share of votes."""
-        name, group = str(content.get("name")), str(content.get("group"))
+        name, group = self._named(content)
         more: dict[str, Any] = {}
         answer = ""
         if group == "votes":
@@ -68,15 +79,22 @@ class Asking:
         }
 
     def say(self, content: dict[str, Any], state: State) -> dict[str, Any]:
-        """The words of where a slider or a choice stands."""
-        name, group = str(content.get("name")), str(content.get("group"))
+        """Where a slider or a choice stands, in words, and a search in which that takes the place
+        of what it said before."""
+        name, group = self._named(content)
         cut, _ = self._cut(name, group, str(content.get("answer") or ""), state)
         chosen = content.get("chosen")
         if cut.kind == "flag":
             chosen = None if not chosen or len(chosen) == 2 else chosen == ["yes"]
         elif not chosen:
             chosen = None
-        return {"words": cut.words(chosen)}
+        said, before = cut.words(chosen), str(content.get("said") or "")
+        return {"said": said, "words": rewritten(str(content.get("words", "")), before, said)}
+
+    def without(self, content: dict[str, Any], state: State) -> dict[str, Any]:
+        """A search without what a cut said."""
+        said = str(content.get("said") or "")
+        return {"words": rewritten(str(content.get("words", "")), said, "")}
 
     def cuts(self, content: dict[str, Any], state: State) -> dict[str, Any]:
         """Which parts of some words are cuts: what each is of, what is chosen, and its words."""
@@ -96,7 +114,14 @@ class Asking:
                 if isinstance(chosen, bool):
                     chosen = ["yes" if chosen else "no"]
                 found[name, group] = {**about, "chosen": chosen}
-        return {"words": str(tree), "cuts": list(found.values())}
+        return {"cuts": list(found.values())}
+
+    def _named(self, content: dict[str, Any]) -> tuple[str, str]:
+        """The name and the group that a question is about."""
+        asked = str(content.get("name")), str(content.get("group"))
+        if asked not in ((known["name"], known["group"]) for known in self.names):
+            raise ValueError(f"there is nothing named {asked[0]!r} to cut on")
+        return asked
 
     def _cut(self, name: str, group: str, answer: str, state: State) -> tuple[Cut, list[int]]:
         """A cut and its histogram; what the model says changes with each State."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import ipywidgets
 import numpy as np
 
 from anomaly_zoo.acquisition import expected_improvement
-from anomaly_zoo.expression import Given, Not, Rated
+from anomaly_zoo.expression import Given, Rated
 from anomaly_zoo.highest import highest
 from anomaly_zoo.interest import InterestModel
 from anomaly_zoo.posterior import INTERESTING
@@ -46,6 +46,8 @@ SHOWN = 24
 """Galaxies in the gallery at first."""
 MORE, MOST = 48, 480
 """So many more at the end of its row, and no more than that."""
+IN_TURN = 10_000
+"""Galaxies of a selection that are looked through at most."""
 TOGETHER = 100
 """Galaxies that are rated at once at most."""
 MARKED = 8
@@ -57,7 +59,7 @@ BEHIND = 60
 FORMATS = ("csv", "parquet", "ecsv", "fits", "vot")
 SAVED = (*FORMATS, "png", "pdf", "reg")
 AT_ONCE = 1000
-"""How many of the best are saved as a selection."""
+"""Galaxies that are tagged at once at most, and of the best that are saved."""
 
 _open: dict[tuple[str, str], Explorer] = {}
 """The tool on the screen for a ratings file and a rater: one at a time."""
@@ -587,6 +589,8 @@ class Explorer:
                 self._search(self._send, ids)
             case "rate":
                 self._rate(ids, content.get("score", "none"))
+            case "tag":
+                self._search(self._tag, ids, str(content.get("tag", "")))
             case "save" if content.get("format") in SAVED:
                 self._threads.submit(self._save, str(content["format"]), ids)
 
@@ -597,8 +601,8 @@ class Explorer:
         elif kind == "limit":
             self._search(self._limit, str(content.get("words", "")))
         elif kind == "image" and data:
-            self._search(self._find_image, bytes(data[0]))
-        elif kind in ("count", "describe", "say", "cuts"):
+            self._search(self._find_image, str(content.get("name", ""))[:100], bytes(data[0]))
+        elif kind in ("count", "describe", "say", "without", "cuts"):
             if kind == "count":
                 self._asked = content.get("n", 0)
             self._search(self._answer, content)
@@ -642,11 +646,13 @@ class Explorer:
     def _find(self, words: str, state: State) -> None:
         self.select(self.session.where(words, state))
 
-    def _find_image(self, data: bytes, state: State) -> None:
-        self.select(self.session.near(image=data, state=state))
+    def _find_image(self, name: str, data: bytes, state: State) -> None:
+        self.select(self.session.near(image=data, label=name, state=state))
 
     def _limit(self, words: str, state: State) -> None:
         self.session.limit(words)
+        if words and self.finder.words.strip() == words:  # nothing else was typed meanwhile
+            self._soon(setattr, self.finder, "words", self.session.opinions.limit)
 
     def _like(self, ids: list[str]) -> None:
         if ids:
@@ -657,7 +663,7 @@ class Explorer:
         rows = [self._row(id_str) for id_str in ids]
         if not rows:
             held = self._held([], state)
-            rows = held.rows[:MOST].tolist()
+            rows = held.rows[:IN_TURN].tolist()
         self._sent = rows
         self._led = None
         self._lead(state)
@@ -671,6 +677,16 @@ class Explorer:
         for id_str in ids:
             self.session.rate(id_str, score, reason=reason)
 
+    def _tag(self, ids: list[str], tag: str, state: State) -> None:
+        """Give all of them the same tag, or all that the gallery is about."""
+        ids = ids or self._held([], state).ids
+        if len(ids) > AT_ONCE:
+            raise ValueError(
+                f"at most {AT_ONCE:,} galaxies are tagged at once, got {len(ids):,}; "
+                "mark some, or session.tag(selection, …) in a cell"
+            )
+        self.session.tag(ids, tag if tag.strip().startswith("#") else f"#{tag.strip()}")
+
     def _held(self, ids: list[str], state: State) -> Selection:
         """What the gallery is about as a selection: what is marked, or all of the open tab."""
         session, tab = self.session, self.gallery.tab
@@ -683,8 +699,9 @@ class Explorer:
             return self._near
         if tab == "rated":
             return session.where(Rated(), state)
-        found = session.where(Not(Rated()), state)
-        return replace(found, rows=found.rows[:AT_ONCE])
+        rows, _, _ = self._gallery_rows("top", AT_ONCE, state)
+        best = Given("top ranked, not rated", rows)
+        return Selection(best, rows, None, session.representation.ids, session.where)
 
     def _tapped(self, row: int) -> None:
         self._look(row, "chosen on the map")

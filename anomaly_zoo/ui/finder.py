@@ -14,8 +14,9 @@ class Finder(anywidget.AnyWidget):
     """Asks which galaxies match some words: how many they are while they are typed, which they are
     when they are sent, and whether everything is to keep to them.
 
-    The browser asks `count`, `describe`, `say` and `cuts`, and each answer carries the number of
-    its question; it sends `show`, `limit` and `image`, with the bytes of a file, and gets none.
+    The browser asks `count`, `describe`, `say`, `without` and `cuts`, and each answer carries the
+    number of its question; it sends `show`, `limit` and `image`, with the bytes of a file, and gets
+    none.
     """
 
     _esm = asset("make.js", "finder.js")
@@ -28,7 +29,7 @@ class Finder(anywidget.AnyWidget):
     within = t.Int(0).tag(sync=True)
     """How many galaxies that leaves."""
     names = t.List(t.Dict()).tag(sync=True)
-    """What can be asked of: name, and group (column, question, model)."""
+    """What can be asked of: name, group (votes, columns, model), and the words for it."""
     tags = t.List(t.Unicode()).tag(sync=True)
     images = t.Bool(False).tag(sync=True)
     """A picture can be asked with: the encoder is at hand."""

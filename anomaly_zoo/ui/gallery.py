@@ -13,7 +13,7 @@ class Gallery(anywidget.AnyWidget):
     """Thumbnails in tabs; a click shows the galaxy in the viewer.
 
     The browser sends `view`, `more` (the row is at its end), and what is to be done with what is
-    shown or marked: `like`, `queue`, `rate`, `save`.
+    shown or marked: `like`, `queue`, `rate`, `tag`, `save`.
     """
 
     _esm = asset("make.js", "images.js", "gallery.js")
