@@ -351,6 +351,7 @@ def test_from_a_lasso_to_the_disk(
 
     # Marked with Shift and a click, and with the space bar: more like these, rate these.
     thumbs = page.locator(".az-thumb")
+    assert page.locator("text=Like these").is_hidden()
     thumbs.nth(5).click(modifiers=["Shift"])
     thumbs.nth(5).press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -358,6 +359,15 @@ def test_from_a_lasso_to_the_disk(
     assert page.inner_text(".az-about").startswith("2 marked · ")
     assert page.locator(".az-marked").count() == 2
     two = [inside[5], inside[7]]
+    assert [page.locator(f".az-row [tabindex='{n}']").count() for n in (0, -1)] == [1, FIRST - 1]
+    page.click(".az-tagging")
+    page.keyboard.type("Pair 1")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"{WRONG}:has-text('a tag is')")
+    page.click(".az-tagging")
+    page.keyboard.type("pair")
+    page.keyboard.press("Enter")
+    until(lambda: [(e.id_str, e.word) for e in acts(file)[3:]] == [(i, "#pair") for i in two])
     page.click("text=Like these")
     until(lambda: hung(page) == list(known.near(two))[:FIRST])
     assert page.locator(".az-marked").count() == 0
@@ -366,7 +376,7 @@ def test_from_a_lasso_to_the_disk(
         thumbs.nth(place).click(modifiers=["Shift"])
     page.select_option('.az-actions select[title^="Rate"]', "5")
     until(lambda: rated(page) == 5)
-    assert [(e.id_str, e.score) for e in acts(file)[3:]] == [(alike[0], 5.0), (alike[2], 5.0)]
+    assert [(e.id_str, e.score) for e in acts(file)[5:]] == [(alike[0], 5.0), (alike[2], 5.0)]
     page.wait_for_selector('.az-thumb[aria-label*="rated 5"]')
 
     # What is marked is saved, and without marks all of it.
@@ -382,14 +392,17 @@ def test_from_a_lasso_to_the_disk(
     assert len(frame) == 1000 and set(frame["id_str"]) == set(known.near(two))
 
     # All that are shown at once.
-    page.click('.az-gallery [data-tab="top"]')
-    until(lambda: open_tab(page) == "top" and set(hung(page)).isdisjoint(alike[:1]))
+    page.focus('.az-gallery [data-tab="found"]')
+    for tab, key in (("rated", "Right"), ("top", "Right"), ("rated", "Left"), ("top", "Right")):
+        page.keyboard.press(f"Arrow{key}")
+        until(lambda tab=tab: open_tab(page) == tab)
+    until(lambda: set(hung(page)).isdisjoint(alike[:1]))
     page.wait_for_selector('.az-status[data-level="ready"]')
     page.wait_for_timeout(300)
     best = hung(page)
     page.select_option('.az-actions select[title^="Rate"]', "2")
     until(lambda: rated(page) == 5 + FIRST)
-    assert [e.id_str for e in acts(file)[5:]] == best
+    assert [e.id_str for e in acts(file)[7:]] == best
     until(lambda: set(hung(page)).isdisjoint(best))
 
     # A picture of one's own: the galaxy that it shows is the closest.

@@ -19,6 +19,10 @@ const SAVE = [
   ["reg", "DS9 regions"],
 ];
 
+// The one to the left or right of another, around the ends.
+const beside = (all, one, key) =>
+  all.at((all.indexOf(one) + (key === "ArrowRight" ? 1 : -1)) % all.length);
+
 function render({ model, el }) {
   const card = make("div", "az-card az-gallery");
   const head = make("div", "az-head");
@@ -31,9 +35,13 @@ function render({ model, el }) {
     button.type = "button";
     button.dataset.tab = tab;
     button.setAttribute("role", "tab");
-    button.onclick = () => {
-      put(model, "tab", tab);
-    };
+    button.onclick = () => put(model, "tab", tab);
+    button.dataset.keys = "ArrowLeft ArrowRight";
+    button.addEventListener("az-key", ({ detail }) => {
+      const next = beside(buttons, button, detail);
+      next.focus();
+      next.click();
+    });
     tabs.append(button);
     return button;
   });
@@ -99,6 +107,9 @@ function render({ model, el }) {
   head.append(tabs, about, right);
   const row = make("div", "az-row");
   row.tabIndex = -1;
+  row.id = `az-row-${Math.random().toString(36).slice(2)}`;
+  row.setAttribute("role", "tabpanel");
+  buttons.forEach((button) => button.setAttribute("aria-controls", row.id));
   card.append(head, row);
   el.append(card);
   const pictures = new Pictures(model, 192, 600);
@@ -126,10 +137,10 @@ function render({ model, el }) {
       };
       node.dataset.keys = "ArrowLeft ArrowRight Space";
       node.addEventListener("az-key", ({ detail }) => {
-        const all = [...row.children];
         if (detail === "Space") mark(item.id);
-        else all.at((all.indexOf(node) + (detail === "ArrowRight" ? 1 : -1)) % all.length).focus();
+        else beside([...row.children], node, detail).focus();
       });
+      node.onfocus = () => reach(node);
       nodes.set(item.id, node);
     }
     const rated = item.score != null;
@@ -158,6 +169,11 @@ function render({ model, el }) {
     node.prepend(picture.image ?? make("em", "", "no image"));
   }
 
+  // The Tab key reaches one of them, the arrow keys the others.
+  function reach(one) {
+    for (const node of row.children) node.tabIndex = node === one ? 0 : -1;
+  }
+
   let asked = 0; // how many there were when more was asked for
   const paint = () => {
     const items = model.get("items");
@@ -165,6 +181,7 @@ function render({ model, el }) {
     const shown = items.map(thumb);
     const focus = row.contains(document.activeElement) ? document.activeElement : null;
     row.replaceChildren(...shown);
+    reach(focus?.isConnected ? focus : shown[0]);
     if (focus?.isConnected) focus.focus({ preventScroll: true });
     for (const [id, node] of nodes) {
       if (shown.includes(node)) continue;
@@ -188,7 +205,7 @@ function render({ model, el }) {
     const n = marked.size;
     about.textContent = n ? `${n} marked · ${model.get("about")}` : model.get("about");
     about.title = about.textContent;
-    alike.disabled = !n;
+    alike.hidden = !n; // what there is to read needs the room
     queue.disabled = save.disabled = tag.disabled = !model.get("items").length;
     const [rating, most] = [n || model.get("items").length, 100];
     rate.disabled = !rating || rating > most;
@@ -200,6 +217,8 @@ function render({ model, el }) {
     TABS.forEach(([tab], i) => {
       buttons[i].classList.toggle("az-on", tab === model.get("tab"));
       buttons[i].setAttribute("aria-selected", String(tab === model.get("tab")));
+      buttons[i].tabIndex = tab === model.get("tab") ? 0 : -1;
+      if (tab === model.get("tab")) row.setAttribute("aria-label", TABS[i][1]);
     });
   };
   const turned = () => {
