@@ -17,7 +17,8 @@ from waiting import until
 
 import anomaly_zoo as az
 from anomaly_zoo.ratings import read_events
-from anomaly_zoo.ui.explorer import AHEAD, MOST, SHOWN, TOGETHER, Explorer
+from anomaly_zoo.ui.explorer import AHEAD, TOGETHER, Explorer
+from anomaly_zoo.ui.hanging import MOST, SHOWN
 
 N = 600
 IDS = [f"J{i:03d}" for i in range(N)]

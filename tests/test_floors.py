@@ -57,7 +57,7 @@ UI_FLOORS: tuple[tuple[str, ...], ...] = (
     ("cells",),
     ("mosaic", "painting"),
     ("map", "viewer", "gallery", "panels", "finder", "items", "asking", "dyes"),
-    ("arrangement",),
+    ("arrangement", "hanging"),
     ("explorer",),
     ("",),
 )

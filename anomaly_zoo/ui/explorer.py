@@ -16,7 +16,7 @@ import ipywidgets
 import numpy as np
 
 from anomaly_zoo.acquisition import expected_improvement
-from anomaly_zoo.expression import Given, Rated
+from anomaly_zoo.expression import Given
 from anomaly_zoo.highest import highest
 from anomaly_zoo.interest import InterestModel
 from anomaly_zoo.posterior import INTERESTING
@@ -33,19 +33,16 @@ from anomaly_zoo.ui.colours import Colouring
 from anomaly_zoo.ui.dyes import Dyes
 from anomaly_zoo.ui.finder import Finder
 from anomaly_zoo.ui.gallery import Gallery
+from anomaly_zoo.ui.hanging import Hanging, Hung
 from anomaly_zoo.ui.items import Items
 from anomaly_zoo.ui.map import GalaxyMap
 from anomaly_zoo.ui.mosaic import Mosaic
-from anomaly_zoo.ui.panels import Curve, Header, Outlook
+from anomaly_zoo.ui.panels import Curve, Header, Outlook, facts
 from anomaly_zoo.ui.pictures import PictureDesk, Pictures
 from anomaly_zoo.ui.viewer import Viewer
 
 AHEAD = 24
 """Galaxies chosen in advance, so that fast fingers never wait."""
-SHOWN = 24
-"""Galaxies in the gallery at first."""
-MORE, MOST = 48, 480
-"""So many more at the end of its row, and no more than that."""
 IN_TURN = 10_000
 """Galaxies of a selection that are looked through at most."""
 TOGETHER = 100
@@ -59,7 +56,7 @@ BEHIND = 60
 FORMATS = ("csv", "parquet", "ecsv", "fits", "vot")
 SAVED = (*FORMATS, "png", "pdf", "reg")
 AT_ONCE = 1000
-"""Galaxies that are tagged at once at most, and of the best that are saved."""
+"""Galaxies that are tagged at once at most."""
 
 _open: dict[tuple[str, str], Explorer] = {}
 """The tool on the screen for a ratings file and a rater: one at a time."""
@@ -84,17 +81,6 @@ def explore(session: Session, coordinates: Mapping[str, np.ndarray] | None = Non
         _open[key].give_way()
     _open[key] = Explorer(session, coordinates)
     return _open[key]
-
-
-@dataclass(frozen=True, eq=False)
-class Hung:
-    """What the gallery shows, and what it was asked for."""
-
-    tab: str
-    depth: int
-    selection: Selection | None
-    items: list[dict[str, Any]]
-    about: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +127,7 @@ class Explorer:
         self._items = Items(session)
         self._asking, self._dyes = Asking(session), Dyes(session)
         self._asked = 0  # the last question of how many match
-        self._selection: Selection | None = None
-        self._near: Selection | None = None
         self._sent: list[int] = []  # rows that were asked for out of turn
-        self._depth = SHOWN
         self._within: np.ndarray | None = None  # what the map is limited to
 
         title = (catalog.name if catalog else "") or session.representation.name
@@ -168,6 +151,7 @@ class Explorer:
         if catalog is not None and catalog.cutouts is not None:
             self.map.tile(Mosaic(pictures, session.representation.ids, self.map.repaint))
         self.gallery = Gallery()
+        self._hanging = Hanging(session, self._items, self.gallery)
         self.curve = Curve()
         self.outlook = Outlook()
         panel = ipywidgets.VBox([self.map.bar, self.map.tip, self.map.pane])
@@ -438,57 +422,15 @@ class Explorer:
     def _prepare(self, state: State) -> Frame:
         """Everything slow about showing a State; runs on the worker thread."""
         expected = float(state.p_interesting.mean())
-        progress, hung = self.session.progress(state), self._hung(state)
+        progress, hung = self.session.progress(state), self._hanging.of(state)
         return Frame(state, hung, self._colouring(state), expected, progress)
-
-    def _hung(self, state: State) -> Hung:
-        """What the gallery shows of a State."""
-        tab, depth, shown = self.gallery.tab, self._depth, self._selection
-        rows, distances, about = self._gallery_rows(tab, depth, state)
-        reasons = ["chosen in the gallery"] * len(rows)
-        items = self._items.of(rows.tolist(), reasons, state, distances, ranked=False)
-        return Hung(tab, depth, shown, items, about)
-
-    def _gallery_rows(
-        self, tab: str, depth: int, state: State
-    ) -> tuple[np.ndarray, np.ndarray | None, str]:
-        """Rows and distances of a tab of the gallery, and a word on them."""
-        if tab in ("near", "found"):
-            held = self._near if tab == "near" else self._selection
-            if held is None:
-                empty = "no galaxy on the screen" if tab == "near" else "nothing is selected"
-                return np.zeros(0, dtype=int), None, empty
-            words = held.tree.label if isinstance(held.tree, Given) else held.words
-            distances = None if held.distances is None else held.distances[:depth]
-            return held.rows[:depth], distances, f"{len(held):,} · {words}"
-        if tab == "rated":
-            best = np.argsort(-state.scores, kind="stable")
-            return state.rated[best][:depth], None, f"{len(best)} rated, best first"
-        unrated = ~state.artefact
-        if state.within is not None:
-            unrated &= state.within
-        unrated[state.rated] = False
-        best = state.posterior.best(depth, unrated)
-        return best, None, "by the present model, not yet rated"
 
     def _fill(self, state: State) -> None:
         """Fill the gallery without waiting for the model."""
-        self._soon(self._hang, self._hung(state))
-
-    def _hang(self, hung: Hung) -> None:
-        """Show it in the gallery, unless something else was asked for meanwhile."""
-        if (hung.tab, hung.depth) != (self.gallery.tab, self._depth):
-            return
-        if hung.tab == "found" and hung.selection is not self._selection:
-            return
-        with self.gallery.hold_sync():
-            self.gallery.words = f"{hung.tab} {hung.about}"
-            none = hung.tab == "found" and hung.selection is not None
-            self.gallery.empty = "no galaxy matches" if none else "nothing here yet"
-            self.gallery.items, self.gallery.about = hung.items, hung.about
+        self._soon(self._hanging.hang, self._hanging.of(state))
 
     def _turned(self) -> None:
-        self._depth = SHOWN
+        self._hanging.begin()
         self._search(self._fill)
 
     def _dyed(self) -> None:
@@ -520,7 +462,7 @@ class Explorer:
             self._drawn = state
             if last is None and self.viewer.shown:
                 self._search(self._surround, self.viewer.shown)
-        self._hang(frame.hung)
+        self._hanging.hang(frame.hung)
         self._bound(state)
         if frame.colouring.values is not self.map.colouring.values or last is None:
             self.map.colour(frame.colouring)
@@ -580,8 +522,7 @@ class Explorer:
                 self._pictures.serve(self.gallery, content)
             case "view":
                 self._look(self._row(str(content.get("id"))), "chosen in the gallery")
-            case "more" if self._depth < MOST:
-                self._depth = min(self._depth + MORE, MOST)
+            case "more" if self._hanging.more():
                 self._search(self._fill)
             case "like":
                 self._like(ids)
@@ -631,11 +572,11 @@ class Explorer:
             )
         if selection.among is not self.session.representation.ids:
             raise ValueError("the selection is of another session; search in this one")
-        self._selection = selection
+        self._hanging.found = selection
         self._soon(self._selected, selection)
 
     def _selected(self, selection: Selection) -> None:
-        self._depth = SHOWN
+        self._hanging.begin()
         if self.gallery.tab == "found":
             self._search(self._fill)
         else:
@@ -662,7 +603,7 @@ class Explorer:
         """Have the viewer show these next, or what the gallery holds."""
         rows = [self._row(id_str) for id_str in ids]
         if not rows:
-            held = self._held([], state)
+            held = self._hanging.held([], state)
             rows = held.rows[:IN_TURN].tolist()
         self._sent = rows
         self._led = None
@@ -679,29 +620,13 @@ class Explorer:
 
     def _tag(self, ids: list[str], tag: str, state: State) -> None:
         """Give all of them the same tag, or all that the gallery is about."""
-        ids = ids or self._held([], state).ids
+        ids = ids or self._hanging.held([], state).ids
         if len(ids) > AT_ONCE:
             raise ValueError(
                 f"at most {AT_ONCE:,} galaxies are tagged at once, got {len(ids):,}; "
                 "mark some, or session.tag(selection, …) in a cell"
             )
         self.session.tag(ids, tag if tag.strip().startswith("#") else f"#{tag.strip()}")
-
-    def _held(self, ids: list[str], state: State) -> Selection:
-        """What the gallery is about as a selection: what is marked, or all of the open tab."""
-        session, tab = self.session, self.gallery.tab
-        if ids:
-            rows = np.array([self._row(id_str) for id_str in ids])
-            return session.where(Given("marked in the gallery", rows), state)
-        if tab == "found" and self._selection is not None:
-            return self._selection
-        if tab == "near" and self._near is not None:
-            return self._near
-        if tab == "rated":
-            return session.where(Rated(), state)
-        rows, _, _ = self._gallery_rows("top", AT_ONCE, state)
-        best = Given("top ranked, not rated", rows)
-        return Selection(best, rows, None, session.representation.ids, session.where)
 
     def _tapped(self, row: int) -> None:
         self._look(row, "chosen on the map")
@@ -718,8 +643,8 @@ class Explorer:
         """What a lasso holds; nothing where it was let go."""
         if len(rows):
             self._search(lambda state: self.select(self.session.where(Given("lasso", rows), state)))
-        elif self._selection is not None:
-            self._selection = None
+        elif self._hanging.found is not None:
+            self._hanging.found = None
             self._search(self._fill)
 
     def _hovered(self, row: int | None) -> None:
@@ -761,13 +686,13 @@ class Explorer:
     def _surround(self, id_str: str, state: State) -> None:
         """Find what is most like the galaxy on the screen."""
         if id_str == self.viewer.shown:
-            self._near = self.session.near(id_str, state=state)
-            self._soon(self._ring, self._near)
+            self._hanging.near = near = self.session.near(id_str, state=state)
+            self._soon(self._ring, near)
             if self.gallery.tab == "near":
                 self._fill(state)
 
     def _ring(self, near: Selection) -> None:
-        if near is self._near:
+        if near is self._hanging.near:
             self.map.mark("near", near.rows[:MARKED])
 
     def _from_header(self, content: dict[str, Any]) -> None:
@@ -781,7 +706,7 @@ class Explorer:
     def _save(self, suffix: str, ids: list[str]) -> None:
         """The same for what the gallery is about."""
         try:
-            held = self._held(ids, self.session.state)
+            held = self._hanging.held(ids, self.session.state)
         except Exception as error:
             self._soon(self._report, "export", f"not saved: {error}")
             return
@@ -796,41 +721,6 @@ class Explorer:
             return
         self._soon(self._report, "export")
         self._soon(view.send, {"kind": "file", "name": name}, [data])
-
-
-def facts(progress: Progress) -> list[dict[str, str]]:
-    """What is known of the predictions, for the outlook; what nothing is known of is left out."""
-    checks, held, hidden = progress.precision, progress.covered, progress.artefacts
-    said = []
-    if checks.n:
-        said.append(
-            {
-                "name": f"top-{TOP} checks",
-                "value": f"{checks.k} of {checks.n} good",
-                "about": f"The last {checks.n} galaxies drawn at random from the {TOP} best not "
-                f"yet rated: {checks.k} got 4 or 5. With a probability of 90% that is the case of "
-                f"{checks.low:.0%} to {checks.high:.0%} of such ones.",
-            }
-        )
-    if held.n:
-        said.append(
-            {
-                "name": "in 90% intervals",
-                "value": f"{held.k} of {held.n}",
-                "about": "How many ratings lay within the interval of 90% that was predicted "
-                "before the look: honest predictions hold nine of ten.",
-            }
-        )
-    if hidden:
-        said.append(
-            {
-                "name": "likely artefacts",
-                "value": f"{hidden:,} left out",
-                "about": "Like those that were flagged and unlike all that were rated; "
-                "session.ranking(artefacts=True) lists them.",
-            }
-        )
-    return said
 
 
 def _seen(held: Opinions) -> set[str]:

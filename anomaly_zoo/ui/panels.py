@@ -6,6 +6,7 @@ from __future__ import annotations
 import anywidget
 import traitlets as t
 
+from anomaly_zoo.progress import TOP, Progress
 from anomaly_zoo.ui.assets import asset
 
 
@@ -38,3 +39,38 @@ class Outlook(anywidget.AnyWidget):
     advice = t.Unicode("").tag(sync=True)
     facts = t.List(t.Dict()).tag(sync=True)
     """Short statements, each with what it means: name, value, about."""
+
+
+def facts(progress: Progress) -> list[dict[str, str]]:
+    """What is known of the predictions, for the outlook; what nothing is known of is left out."""
+    checks, held, hidden = progress.precision, progress.covered, progress.artefacts
+    said = []
+    if checks.n:
+        said.append(
+            {
+                "name": f"top-{TOP} checks",
+                "value": f"{checks.k} of {checks.n} good",
+                "about": f"The last {checks.n} galaxies drawn at random from the {TOP} best not "
+                f"yet rated: {checks.k} got 4 or 5. With a probability of 90% that is the case of "
+                f"{checks.low:.0%} to {checks.high:.0%} of such ones.",
+            }
+        )
+    if held.n:
+        said.append(
+            {
+                "name": "in 90% intervals",
+                "value": f"{held.k} of {held.n}",
+                "about": "How many ratings lay within the interval of 90% that was predicted "
+                "before the look: honest predictions hold nine of ten.",
+            }
+        )
+    if hidden:
+        said.append(
+            {
+                "name": "likely artefacts",
+                "value": f"{hidden:,} left out",
+                "about": "Like those that were flagged and unlike all that were rated; "
+                "session.ranking(artefacts=True) lists them.",
+            }
+        )
+    return said
