@@ -266,6 +266,7 @@ def test_each_column_says_how_it_can_be_cut(page: Page) -> None:
     assert described("day")["date"] and described("day")["low"] > 1.5e9
     votes = described("smooth", "votes")
     assert votes["answers"] == ["yes", "no"] and votes["answer"] == "yes"
+    assert votes["note"].endswith("(k + 1) / (N + 2) for k of N votes")
     assert described("smooth", "votes", answer="no")["answer"] == "no"
     assert "nothing" in described("nothing")["trouble"]
 

@@ -302,7 +302,7 @@ function render({ model, el }) {
       relimit();
     };
     const name = make("b", "", cut.name);
-    name.title = cut.name;
+    name.title = about.note ?? cut.name;
     head.append(name, close);
     cut.node.append(head);
     if (about.trouble || about.form === "none") {
@@ -313,6 +313,7 @@ function render({ model, el }) {
     if (about.answers) {
       const answers = make("select", "az-plain");
       answers.setAttribute("aria-label", `answer to ${cut.name}`);
+      answers.title = about.note;
       for (const text of about.answers) answers.append(make("option", "", text));
       answers.value = about.answer;
       answers.onchange = () => {
