@@ -27,6 +27,7 @@ from PIL import Image
 from waiting import until
 
 import anomaly_zoo as az
+from anomaly_zoo.links import links
 
 pytestmark = pytest.mark.browser
 
@@ -348,6 +349,16 @@ def test_from_a_lasso_to_the_disk(
         )
     )
     assert all(e.reason == "from your selection" for e in acts(file))
+
+    # Where others show that place of the sky.
+    place = galaxies.catalog.table.set_index("id_str").loc[shown(page)]
+    opened_by = page.eval_on_selector_all(
+        ".az-links a", "all => all.map(a => [a.textContent, a.href, a.target, a.rel])"
+    )
+    assert opened_by == [
+        [name, url, "_blank", "noopener noreferrer"]
+        for name, url in links(place["ra"], place["dec"]).items()
+    ]
 
     # Marked with Shift and a click, and with the space bar: more like these, rate these.
     thumbs = page.locator(".az-thumb")
