@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import warnings
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cache_folder", "room"]
+__all__ = ["cache_folder", "held_in_memory", "refused", "room"]
 
 SPARE = 2**28  # bytes that stay free on the disk
 
@@ -48,13 +49,31 @@ def room(need: int, what: str) -> bool:
     if free >= need + SPARE:
         return True
     here = f"{folder} has {free / 1e9:.1f} GB free" if free else f"{folder} cannot be written to"
+    held_in_memory(need, what, here)
+    return False
+
+
+def held_in_memory(need: int, what: str, why: str) -> None:
+    """Warn that `need` bytes of `what` are held in memory, as the cache cannot hold them; raise
+    OSError where memory cannot either."""
     do = "make room there, or set ANOMALY_ZOO_CACHE to a folder on a larger disk"
-    said = f"{what} take {need / 1e9:.1f} GB and {here}"
+    said = f"{what} take {need / 1e9:.1f} GB and {why}"
     memory = _free_memory()
     if memory is not None and memory < 2 * need:
         raise OSError(f"{said}, nor does memory hold them ({memory / 1e9:.1f} GB free); {do}")
     warnings.warn(f"{said}: they are held in memory; {do}", stacklevel=5)
-    return False
+
+
+def refused(error: OSError) -> str:
+    """Why the cache folder did not take a file, in words; "" where it was something else.
+
+    >>> refused(OSError(errno.ENOSPC, "No space left on device")).endswith("left on device")
+    True
+    >>> refused(OSError("features.npy was changed"))
+    ''
+    """
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG)
+    return f"{cache_folder()}: {error.strerror}" if error.errno in full else ""
 
 
 def _free_memory() -> int | None:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from anomaly_zoo import tables
-from anomaly_zoo.cache import room
+from anomaly_zoo.cache import held_in_memory, refused, room
 from anomaly_zoo.ids import Ids, asked
 from anomaly_zoo.scan import (
     BATCH,
@@ -205,8 +205,7 @@ class Representation:
         if known:
             return cls._trusted(known[0], _locked(X.view()), path.stem, "", known[1])
         made = cls(_ids_from(ids, id_column), X, path.stem)
-        if room(100 * len(made), "the ids"):
-            kept.keep(made.ids, made.hash, path)
+        kept.keep(made.ids, made.hash, path)
         return made
 
     @classmethod
@@ -240,8 +239,14 @@ class Representation:
         if not room(need, "the features"):
             return None
         dtype = np.dtype("<f2" if half else "<f4")
-        with array_file(kept.array_file, shape, dtype) as add:
-            ids = _poured(part, lambda _, block: add(block))
+        try:
+            with array_file(kept.array_file, shape, dtype) as add:
+                ids = _poured(part, lambda _, block: add(block))
+        except OSError as error:
+            if not (why := refused(error)):
+                raise
+            held_in_memory(need, "the features", why)
+            return None
         try:
             hash = cls(ids, np.load(kept.array_file, mmap_mode="r")).hash
         except ValueError:
@@ -367,24 +372,36 @@ class Representation:
         """
         large = len(self) * min(d, self.d) * 4 > LARGE
         key = digest("pca", self.hash, str(self.X.dtype), str(d), str(seed)) if large else ""
-        file = Kept(key).array_file
-        if large and file.exists():
-            return self._turned(np.load(file, mmap_mode="r"), key)
+        kept = Kept(key)
+        if large and (X := kept.sealed()) is not None:
+            return self._turned(X, key)
         axes = self.axes(d, seed)
         shape = len(self), axes.axes.shape[1]
-        if large and room(shape[0] * shape[1] * self.X.itemsize, "the components"):
-            limit = np.finfo(self.X.dtype).max
-            with array_file(file, shape, self.X.dtype) as add:
-                for start, block in self.batches(self._block):
-                    # A wild outlier stays one, at the end of what float16 holds.
-                    add(np.clip(axes(block), -limit, limit, dtype=np.float32))
-                    if progress:
-                        progress(start + len(block), len(self))
-            return self._turned(np.load(file, mmap_mode="r"), key)
+        need, what = shape[0] * shape[1] * self.X.itemsize, "the components"
+        if large and room(need, what):
+            try:
+                return self._turned(self._turn(axes, kept, shape, progress), key)
+            except OSError as error:
+                if not (why := refused(error)):
+                    raise
+                held_in_memory(need, what, why)
         out = np.empty(shape, dtype=np.float32)
         for start, block in self.batches(self._block):
             out[start : start + len(block)] = axes(block)
         return self._turned(_locked(out))
+
+    def _turn(
+        self, axes: Axes, kept: Kept, shape: tuple[int, int], progress: Progress | None
+    ) -> np.ndarray:
+        """The components (n, k) on disk, in the precision of the features."""
+        limit = np.finfo(self.X.dtype).max
+        with array_file(kept.array_file, shape, self.X.dtype) as add:
+            for start, block in self.batches(self._block):
+                # A wild outlier stays one, at the end of what float16 holds.
+                add(np.clip(axes(block), -limit, limit, dtype=np.float32))
+                if progress:
+                    progress(start + len(block), len(self))
+        return kept.seal()
 
     def _turned(self, X: np.ndarray, hash: str = "") -> Representation:
         name = f"{self.name} (PCA {X.shape[1]})".strip()

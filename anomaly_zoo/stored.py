@@ -3,12 +3,14 @@
 What is kept belongs to one content: its name is a digest of the size, the time of the last change
 and 64 samples of 4 KiB of each file that it comes from, and of how that was read. Ids and their
 index are an Arrow file whose metadata say what was found out: it is written last, so what it
-describes is whole. Features are a .npy beside it, unless they are already in one.
+describes is whole. Features are a .npy beside it, unless they are already in one. Components are a
+.npy and a seal beside it. What is no longer as it was when that was written is made again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly_zoo import tables
-from anomaly_zoo.cache import cache_folder
+from anomaly_zoo.cache import cache_folder, refused
 from anomaly_zoo.ids import Ids
 from anomaly_zoo.scan import convert, stamp
 
@@ -55,17 +57,45 @@ class Kept:
             ids = Ids.open(str(self.ids_file))
             with pa.memory_map(str(self.ids_file)) as file:
                 about = pa.ipc.open_file(file).schema.metadata or {}
-            if about[b"array"].decode() != str(stamp(array)):
+            if about[b"array"].decode() != fingerprint(array):
                 return None
             return ids, about[b"hash"].decode()
         except (OSError, KeyError, ValueError, IndexError, pa.ArrowException):
             return None
 
     def keep(self, ids: Ids, hash: str, array: Path) -> Ids:
-        """Write ids and hash of the features in the file `array`; the ids as they are there."""
-        with tables.replacing(self.ids_file) as beside:
-            ids.save(str(beside), {"hash": hash, "array": str(stamp(array))})
-        return Ids.open(str(self.ids_file))
+        """Write ids and hash of the features in the file `array`; the ids as they are there, or
+        as they were, with a warning, where the folder does not take them."""
+        try:
+            with tables.replacing(self.ids_file) as beside:
+                ids.save(str(beside), {"hash": hash, "array": fingerprint(array)})
+            return Ids.open(str(self.ids_file))
+        except OSError as error:
+            warnings.warn(
+                f"the ids could not be kept ({refused(error) or error}); to open {array.name} will "
+                "take as long again",
+                stacklevel=5,
+            )
+            return ids
+
+    @property
+    def _seal(self) -> Path:
+        return self.array_file.with_suffix(".seal")
+
+    def seal(self) -> np.ndarray:
+        """The array, mapped, with a note beside it of how it is now."""
+        with tables.replacing(self._seal) as beside:
+            beside.write_text(fingerprint(self.array_file), encoding="ascii")
+        return np.load(self.array_file, mmap_mode="r")
+
+    def sealed(self) -> np.ndarray | None:
+        """The array, mapped; None where it is not as it was when it was sealed, or not there."""
+        try:
+            if self._seal.read_text(encoding="ascii") == fingerprint(self.array_file):
+                return np.load(self.array_file, mmap_mode="r")
+        except (OSError, ValueError):
+            pass
+        return None
 
 
 def fingerprint(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -121,6 +122,26 @@ def test_what_was_damaged_in_the_cache_is_made_again(folder: Path, how: str) -> 
     np.testing.assert_array_equal(Representation.read(path).X, X)
 
 
+@pytest.mark.parametrize("how", ["shorter", "empty", "zeros", "nan", "no seal"])
+def test_components_that_were_damaged_are_made_again(folder: Path, how: str) -> None:
+    features = Representation(IDS, X.astype(np.float32))
+    before = features.pca(3)
+    expected = np.array(before.X)
+    [file] = (folder / "cache").glob("*.npy")
+    del before
+    if how == "shorter":
+        os.truncate(file, 2000)
+    elif how == "empty":
+        file.write_bytes(b"")
+    elif how == "no seal":
+        file.with_suffix(".seal").unlink()
+    else:
+        np.save(file, np.full_like(expected, 0 if how == "zeros" else np.nan))
+    np.testing.assert_array_equal(features.pca(3).X, expected)
+    made = kept(folder)
+    assert "on disk" in repr(features.pca(3)) and kept(folder) == made
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -180,6 +201,9 @@ def test_a_cache_that_cannot_be_written_to(folder: Path, monkeypatch: pytest.Mon
     with pytest.warns(UserWarning, match="cannot be written to: they are held in memory"):
         features = Representation.read(write(folder / "x.parquet"))
     np.testing.assert_array_equal(features.X, X)
+    np.save(folder / "x.npy", X)
+    with pytest.warns(UserWarning, match="ids could not be kept .* will take as long again"):
+        assert "on disk" in repr(Representation.read(folder / "x.npy", IDS))
 
 
 def test_a_conversion_that_is_broken_off_leaves_nothing(
@@ -187,15 +211,47 @@ def test_a_conversion_that_is_broken_off_leaves_nothing(
 ) -> None:
     path = write(folder / "x.parquet")
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def stopped(*_: object) -> None:
+        raise OSError("the source is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stored, "convert", full)
-        with pytest.raises(OSError, match="No space left"):
+        patch.setattr(stored, "convert", stopped)
+        with pytest.raises(OSError, match="the source is gone"):
             Representation.read(path)
     assert kept(folder) == {}
     np.testing.assert_array_equal(Representation.read(path).X, X)
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_fills_meanwhile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(folder / "x.parquet")
+    monkeypatch.setattr(stored, "convert", full)
+    with pytest.warns(UserWarning, match="cache: No space left on device: they are held in memory"):
+        features = Representation.read(path)
+    np.testing.assert_array_equal(features.X, X)
+    with pytest.warns(UserWarning, match="the components take .* No space left .* in memory"):
+        assert features.pca(4).d == 4
+    assert kept(folder) == {}
+    monkeypatch.setattr(cache, "_free_memory", lambda: 1000)
+    with pytest.raises(OSError, match="No space left on device, nor does memory hold them"):
+        Representation.read(path)
+
+
+def test_ids_that_cannot_be_kept_stop_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(folder / "x.npy", X)
+    path = write(folder / "x.parquet")
+    monkeypatch.setattr(Ids, "save", full)
+    monkeypatch.setattr(cache, "_free_memory", lambda: 1000)  # none is needed
+    for args in ((folder / "x.npy", IDS), (path,)):
+        with pytest.warns(UserWarning, match=r"ids could not be kept \(.*No space left"):
+            features = Representation.read(*args)
+        assert "on disk" in repr(features) and features.row("J77") == 77
+        np.testing.assert_array_equal(features.take([3]), X[[3]])
 
 
 # the components
