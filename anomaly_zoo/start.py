@@ -40,11 +40,12 @@ class Exploration:
         half = weighted(variance, 0.5, len(variance), "half white")
         plain = weighted(variance, 0.0, len(variance), "as they are")
         self._spaces = [(geometry, *_squared(geometry(pool))) for geometry in (half, plain)]
-        self._forget()
+        self._last = self._nothing()
 
-    def _forget(self) -> None:
-        self._seen: frozenset[int] = frozenset()
-        self._away = [np.full(len(self._rows), np.inf, dtype=np.float32) for _ in self._spaces]
+    def _nothing(self) -> tuple[frozenset[int], list[np.ndarray]]:
+        """No row seen, and the squared distances to the nearest of none."""
+        n = len(self._rows)
+        return frozenset(), [np.full(n, np.inf, dtype=np.float32) for _ in self._spaces]
 
     def next(self, n: int, seen: np.ndarray, open_: np.ndarray) -> list[int]:
         """Up to n rows to look at, in order: none but where `open_` (n,) is True.
@@ -52,12 +53,13 @@ class Exploration:
         `seen` are the rows that were looked at, in any order; with the seed they decide.
         """
         known = frozenset(int(row) for row in seen)
-        if not self._seen <= known:
-            self._forget()
-        for row in known - self._seen:
-            self._see(self._away, row)
-        self._seen = known
-        away = [distance.copy() for distance in self._away]
+        before, last = self._last  # read and set as one: threads may ask at once
+        if not before <= known:
+            before, last = self._nothing()
+        away = [distance.copy() for distance in last]
+        for row in known - before:
+            self._see(away, row)
+        self._last = known, [distance.copy() for distance in away]
         left = open_[self._rows]
         chosen: list[int] = []
         for look in range(len(known), len(known) + n):

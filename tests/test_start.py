@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
@@ -49,6 +50,17 @@ def test_no_row_comes_twice_and_all_come() -> None:
         open_[new] = False
     assert sorted(seen) == list(range(150))
     assert sorted(walk(X).next(1000, NONE, everything(X))) == list(range(150))
+
+
+def test_threads_that_ask_at_once_get_what_they_would_alone() -> None:
+    X = cloud(3000)
+    looked = [np.random.default_rng(n).choice(3000, 2 + n % 30, replace=False) for n in range(200)]
+    asked = [seen[: len(seen) // 2] if n % 2 else seen for n, seen in enumerate(looked)]
+    alone = [walk(X).next(3, seen, everything(X)) for seen in asked]
+    shared = walk(X)
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda seen: shared.next(3, seen, everything(X)), asked))
+    assert together == alone
 
 
 @pytest.mark.parametrize("seed", range(4))
