@@ -21,6 +21,7 @@ from anomaly_zoo.interest import weigh
 from anomaly_zoo.progress import AUDIT
 from anomaly_zoo.projection import pca_map
 from anomaly_zoo.ratings import read_events
+from anomaly_zoo.ui.arrangement import _read_map, _write_map
 from anomaly_zoo.ui.explorer import Explorer
 from anomaly_zoo.ui.items import _ranks
 
@@ -259,11 +260,25 @@ def test_the_map_is_coloured_as_asked(tool: Explorer) -> None:
 def test_the_umap_takes_the_place_of_the_pca_and_is_kept(tool: Explorer, cache: Path) -> None:
     until(lambda: tool.map.bar.about == "UMAP", 120)
     assert not np.array_equal(tool.map.xy, pca_map(tool.session.space.X))
-    [kept] = cache.glob(f"umap-{tool.session.space.hash}-*.npy")
+    [kept] = cache.glob(f"umap-*-{tool.session.space.hash}-*.npy")
     again = az.explore(tool.session)
     until(lambda: again.map.bar.about == "UMAP", 5)
     assert np.array_equal(again.map.xy, np.load(kept))
     again.close()
+
+
+def test_a_kept_umap_that_was_damaged_is_none(tmp_path: Path) -> None:
+    file, xy = tmp_path / "umap.npy", np.ones((3, 2))
+    assert _read_map(file, 3) is None
+    _write_map(file, xy)
+    whole = file.read_bytes()
+    np.testing.assert_array_equal(_read_map(file, 3), xy)
+    for damaged in (b"", whole[:20], whole[:-1], b"PK\x03\x04 no archive", b"no numbers"):
+        file.write_bytes(damaged)
+        assert _read_map(file, 3) is None, damaged
+    for other in (np.ones((4, 2)), np.full((3, 2), np.nan), np.array([{}, {}, {}])):
+        np.save(file, other)
+        assert _read_map(file, 3) is None
 
 
 def running(before: set[threading.Thread]) -> list[threading.Thread]:

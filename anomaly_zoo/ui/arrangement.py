@@ -17,6 +17,8 @@ from anomaly_zoo.tables import replacing
 from anomaly_zoo.ui.layouts import by_columns, choices, coordinates, layout_xy, numeric_columns
 from anomaly_zoo.ui.map import GalaxyMap
 
+VERSION = 1
+"""Of how a UMAP is made: those that other versions kept are made anew."""
 COLUMNS = "columns"
 """The choice of any two columns, which are chosen beside."""
 
@@ -103,7 +105,7 @@ class Arrangement:
     def _project(self) -> None:
         """The UMAP of this representation, from the cache or computed now."""
         space, seed = self._session.space, self._session.seed
-        file = cache_folder() / f"umap-{space.hash}-{seed}.npy"
+        file = cache_folder() / f"umap-{VERSION}-{space.hash}-{seed}.npy"
         try:
             xy = _read_map(file, len(space))
             if xy is None:
@@ -130,9 +132,9 @@ class Arrangement:
 def _read_map(file: Path, n: int) -> np.ndarray | None:
     try:
         xy = np.load(file, allow_pickle=False)
-    except (OSError, ValueError):
+        return xy if xy.shape == (n, 2) and np.isfinite(xy).all() else None
+    except Exception:  # not there, or damaged in whatever way
         return None
-    return xy if xy.shape == (n, 2) and np.isfinite(xy).all() else None
 
 
 def _write_map(file: Path, xy: np.ndarray) -> None:

@@ -58,7 +58,9 @@ class Asking:
         if group == "votes":
             answers = list(self._questions[name].answers)
             answer = str(content.get("answer") or answers[0])
-            prior = f"the posterior mean of a share, (k + 1) / (N + {len(answers)}) for k of N votes"
+            prior = (
+                f"the posterior mean of a share, (k + 1) / (N + {len(answers)}) for k of N votes"
+            )
             more = {"answers": answers, "answer": answer, "note": f"{name}: {prior}"}
         cut, counts = self._cut(name, group, answer, state)
         if cut.kind == "none":
