@@ -276,8 +276,10 @@ def _slider(of: Value, held: Column) -> Cut:
         return Cut(of, "none", f"it has one value only, {said}")
     if isinstance(of, Votes):
         return Cut(of, "number", "", 0.0, 1.0, lowest, highest, 0.01, bins=BINS)
-    whole = not dated and (known.dtype.kind in "iu" or _whole(known))
-    if whole and max(-lowest, highest) >= 2**53:
+    ids = known.dtype.kind in "iu"
+    told = max(-lowest, highest) < 2**53  # whether a float tells whole numbers apart
+    whole = not dated and (ids or (told and _whole(known)))
+    if ids and not told:
         why = "its numbers have too many digits to be told apart on a slider; they may be ids"
         return Cut(of, "none", why)
     sample = known[:: -(-n // _SAMPLE)].astype(np.float64)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
-__all__ = ["Line", "Projection", "graticule", "sky_centre", "sky_map"]
+__all__ = ["Line", "Projection", "graticule", "sky_centre", "sky_map", "sky_position"]
 
 Projection = Literal["plate carree", "aitoff"]
 
@@ -86,11 +86,13 @@ def sky_centre(ra: np.ndarray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A meridian or a parallel: its points (m, 2) float32, and its label with where it stands."""
+    """A line over a map: its points (m, 2) float32, and its label with where it stands, to the
+    right of that place or, of `align` "right", to the left."""
 
     xy: np.ndarray
     label: str
     at: tuple[float, float]
+    align: str = "left"
 
 
 def graticule(
@@ -123,7 +125,8 @@ def graticule(
         dec = number * up
         if abs(dec) < 90:
             label = f"{dec:+.{_decimals(up)}f}°".replace("-", "−") if number else "0°"
-            lines.append(_line(aways, dec, projection, label, (a1, dec)))
+            line = _line(aways, dec, projection, label, (a1, dec))
+            lines.append(line if view is None else _labelled(line, view))
     if projection == "aitoff":
         edge = np.linspace(-90, 90, 2 * _POINTS)
         lines += [_line(side, edge, projection, "", (side, 0.0)) for side in (-180.0, 180.0)]
@@ -140,6 +143,46 @@ def _line(
     aways, decs = np.broadcast_arrays(np.asarray(away, float), np.asarray(dec, float))
     x, y = _project(np.array([at[0]]), np.array([at[1]]), projection)[0].tolist()
     return Line(_project(aways, decs, projection).astype(np.float32), label, (x, y))
+
+
+def _labelled(line: Line, view: tuple[float, float, float, float]) -> Line:
+    """The line with its label at the leftmost of its points that are seen."""
+    x0, x1, y0, y1 = view
+    x, y = line.xy.T
+    seen = line.xy[(x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)]
+    if not len(seen):
+        return line
+    left, height = seen[seen[:, 0].argmin()].tolist()
+    return replace(line, at=(left, height))
+
+
+def sky_position(
+    x: float, y: float, projection: Projection = "plate carree", centre: float = 180.0
+) -> tuple[float, float] | None:
+    """Right ascension and declination, degrees, of a place of `sky_map`; None beside the sky.
+
+    >>> sky_position(-3.0, 10.0, centre=359.0)
+    (2.0, 10.0)
+    >>> sky_position(0.0, 100.0, "aitoff") is None
+    True
+    """
+    if projection == "plate carree":
+        away, dec = np.array([-float(x)]), np.array([float(y)])
+    else:
+        away, dec = _unproject(np.radians([float(x)]), np.radians([float(y)]))
+    if not (len(away) and abs(away[0]) <= 180 and abs(dec[0]) <= 90):
+        return None
+    return float((centre + away[0]) % 360), float(dec[0])
+
+
+def _unproject(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Degrees east of the centre, and declinations, of places (m,) of an Aitoff map in radians;
+    those beside the sky are left out."""
+    left = 1 - (x / 4) ** 2 - (y / 2) ** 2
+    inside = left >= 0.5
+    z, x, y = np.sqrt(left[inside]), x[inside], y[inside]
+    dec = np.degrees(np.arcsin(np.clip(z * y, -1, 1)))
+    return -2 * np.degrees(np.arctan2(z * x, 2 * (2 * z**2 - 1))), dec
 
 
 def _project(away: np.ndarray, dec: np.ndarray, projection: Projection) -> np.ndarray:
@@ -161,13 +204,9 @@ def _bounds(
     if projection == "plate carree":
         return max(-x1, -180.0), min(-x0, 180.0), max(y0, -90.0), min(y1, 90.0)
     x, y = np.radians(np.meshgrid(np.linspace(x0, x1, 41), np.linspace(y0, y1, 41)))
-    left = 1 - (x / 4) ** 2 - (y / 2) ** 2
-    inside = left >= 0.5
-    if not inside.any():
+    away, dec = _unproject(x.ravel(), y.ravel())
+    if not len(away):
         return 0.0, 0.0, 0.0, 0.0
-    z, x, y = np.sqrt(left[inside]), x[inside], y[inside]
-    dec = np.degrees(np.arcsin(np.clip(z * y, -1, 1)))
-    away = -2 * np.degrees(np.arctan2(z * x, 2 * (2 * z**2 - 1)))
     low, high = float(away.min()), float(away.max())
     if high - low > 340:  # the samples just miss the edge
         low, high = -180.0, 180.0

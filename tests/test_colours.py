@@ -94,6 +94,25 @@ def test_columns_of_words(column: Any, words: tuple[str, ...], values: list[floa
     assert colouring.ends == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        (2460000.5 + np.linspace(-0.01, 0.01, 400), ("2460000.490", "2460000.510")),
+        (np.linspace(1e43, 5e43, 400), ("1.01e+43", "4.99e+43")),
+        (np.linspace(1e-17, 5e-17, 400), ("1.01e-17", "4.99e-17")),
+        (1_700_000_000_000_000_000 + np.arange(400) * 10**6, ("1.7e+18", "1.7000000004e+18")),
+    ],
+)
+def test_close_and_huge_and_tiny_values_have_colours_of_their_own(
+    values: np.ndarray, ends: tuple[str, str]
+) -> None:
+    colouring = by_column(values, "it")
+    sound(colouring, 400)
+    assert colouring.about == "" and len(np.unique(colouring.values)) == 400
+    assert len(np.unique(colouring.rgb(np.arange(400)), axis=0)) > 200
+    assert colouring.ends == ends
+
+
 def test_dates_that_are_objects() -> None:
     colouring = by_column([datetime.date(2020, 1, 1), None, datetime.date(2021, 1, 1)], "night")
     np.testing.assert_array_equal(colouring.values, [2020, NAN, 2021])

@@ -50,6 +50,18 @@ def test_whole_numbers_are_whole() -> None:
     assert large.words((123_456, None)) == "n >= 123000"
 
 
+def test_huge_numbers_that_are_no_ids_have_a_slider() -> None:
+    luminosity = np.random.default_rng(0).uniform(1e42, 9e42, 10_000)
+    cut = describe(luminosity, "L")
+    assert cut.kind == "number" and 1e42 <= cut.low < cut.high <= 9.1e42
+    words = cut.words((5e42, None))
+    assert words == "L >= 5e+42"
+    assert abs(histogram(codes(luminosity, cut), cut).sum() - 10_000) == 0
+    whole = describe(np.array([1e17, 2e17, 3e17, 4e17]), "L")
+    assert whole.kind == "number"
+    assert describe(np.array([2**60, 2**60 + 1, 2**60 + 5]), "objid").kind == "none"
+
+
 def test_dates_move_by_days() -> None:
     cut = describe(DAYS, "taken")
     assert cut.kind == "date" and cut.step % 86_400 == cut.low % 86_400 == 0

@@ -52,9 +52,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 # Inside ui/: the views stand side by side, the explorer above them; no view knows another.
 UI_FLOORS: tuple[tuple[str, ...], ...] = (
-    ("assets", "pictures", "colours"),
-    ("bokeh_pane", "raster", "layouts", "mapbar", "tip"),
-    ("cells",),
+    ("assets", "pictures", "scale"),
+    ("colours", "bokeh_pane", "tip"),
+    ("raster", "mapbar"),
+    ("grids",),
+    ("layouts", "cells"),
     ("mosaic", "painting"),
     ("map", "viewer", "gallery", "panels", "finder", "items", "asking", "dyes"),
     ("arrangement", "hanging"),

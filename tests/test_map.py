@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from bokeh.events import RangesUpdate, SelectionGeometry, Tap
 from waiting import until
 
 from anomaly_zoo.ui.colours import NONE, PALETTES, Colouring, by_column, by_density
+from anomaly_zoo.ui.grids import Axis, ColumnGrid
 from anomaly_zoo.ui.map import AROUND, DOTS, MARGIN, SMALL, GalaxyMap
 from anomaly_zoo.ui.mosaic import Painted
 from anomaly_zoo.ui.painting import RINGS
@@ -374,6 +376,52 @@ def test_values_that_are_missing_are_grey_and_kinds_are_not_mixed(screen: Screen
     assert screen.map.bar.ramp == colouring.ramp and not screen.map.bar.low
     screen.map.colour(by_density())
     assert (screen.map.bar.low, screen.map.bar.high, screen.map.bar.words) == ("few", "many", [])
+
+
+def test_a_grid_is_drawn_for_what_is_seen(screen: Screen) -> None:
+    grid = ColumnGrid(Axis("z"), Axis("mag"))
+    screen.map.place(screen.map.xy, grid)
+    screen.settle()
+    whole = list(screen.map._labels.data["text"])
+    assert len(whole) >= 6 and len(screen.map._lines.data["xs"]) >= len(whole)
+    assert screen.map.where(1.0, 2.0) == "z 1, mag 2"
+    home = screen.map._home
+    x, y = (home.x0 + home.x1) / 2, (home.y0 + home.y1) / 2
+    screen.go(Window(x, x + 0.1, y, y + 0.1))
+    screen.settle()
+    assert screen.map._labels.data["text"] != whole
+    assert all(x <= place <= x + 0.1 for place in screen.map._labels.data["x"])
+    screen.map.place(screen.map.xy)
+    screen.settle()
+    assert screen.map._labels.data["text"] == screen.map._lines.data["xs"] == []
+    assert screen.map.where(1.0, 2.0) == "1, 2 on the map"
+
+
+def test_a_tap_on_new_positions_waits_until_they_are_sorted(screen: Screen) -> None:
+    screen.settle()
+    xy = screen.map.xy[::-1].copy()
+    hold = threading.Event()
+    screen.map._painter.submit(hold.wait)
+    screen.map.place(xy)
+    assert screen.map._sorted() is None
+    screen.tap(*map(float, xy[7]))
+    hold.set()
+    screen.settle()
+    assert screen.tapped == [7]
+
+
+def test_all_in_view_is_selected_by_a_key(screen: Screen) -> None:
+    screen.settle()
+    home = screen.map._home
+    view = Window(home.x0, (home.x0 + home.x1) / 2, home.y0, home.y1)
+    screen.go(view)
+    screen.settle()
+    screen.map._told({"kind": "enclose"})
+    screen.settle()
+    low, high = (view.x0, view.y0), (view.x1, view.y1)
+    inside = ((screen.map.xy > low) & (screen.map.xy < high)).all(axis=1)
+    assert screen.selected[-1].tolist() == np.flatnonzero(inside).tolist()
+    assert screen.map.pane.picked
 
 
 def test_keys_and_the_small_map_move_the_view(screen: Screen) -> None:

@@ -4,11 +4,11 @@
 const PACE = 50; // milliseconds between two questions to Python
 const STEP = 0.12; // of the view, for an arrow key
 const ZOOM = 1.4;
-const KEYS = ["+", "=", "-", "_", "Home", "l", "L"];
+const KEYS = ["+", "=", "-", "_", "Home", "l", "L", "v", "V"];
 const CROSS_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Enter"];
 const TOOLS = [
   ["PanTool", "Move the map with the mouse", "M12 3v18M3 12h18M9 6l3-3 3 3M9 18l3 3 3-3M6 9l-3 3 3 3M18 9l3 3-3 3"],
-  ["LassoSelectTool", "Draw a lasso around galaxies (L)", "M12 4c5 0 9 2.3 9 5.5S17 15 12 15s-9-2.3-9-5.5S7 4 12 4zM8 14.6c-3 1-2.5 4 0 3.4s2.5 1.5 1 3"],
+  ["LassoSelectTool", "Draw a lasso around galaxies (L), or press V for all in view", "M12 4c5 0 9 2.3 9 5.5S17 15 12 15s-9-2.3-9-5.5S7 4 12 4zM8 14.6c-3 1-2.5 4 0 3.4s2.5 1.5 1 3"],
   ["BoxZoomTool", "Draw a box to zoom into", "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5M9 12h6M12 9v6"],
   ["+", "Closer (+, or Ctrl and the wheel)", "M12 5v14M5 12h14"],
   ["-", "Farther (−)", "M5 12h14"],
@@ -16,7 +16,7 @@ const TOOLS = [
 ];
 const HELP =
   "Galaxy map. Arrow keys move, plus and minus zoom, Home shows all, Enter opens the galaxy " +
-  "under the cross, L draws a lasso, Escape clears the selection.";
+  "under the cross, L draws a lasso, V selects all in view, Escape clears the selection.";
 
 // The map has one place for the focus, not another one inside it for Bokeh.
 function unfocus(node) {
@@ -188,6 +188,7 @@ function render({ model, el }) {
     else if (key === "Home") go(home());
     else if (key === "Enter") tell(model, { kind: "open" });
     else if (key === "l" || key === "L") take(lassoing() ? "PanTool" : "LassoSelectTool");
+    else if (key === "v" || key === "V") tell(model, { kind: "enclose" });
     else if (key === "Escape" && lassoing() && !model.get("picked")) take("PanTool");
     else if (key === "Escape") tell(model, { kind: "clear" });
   }
@@ -195,7 +196,7 @@ function render({ model, el }) {
   // The viewer does not take keys with Shift, and some keyboards have the plus there.
   const onShift = (event) => {
     if (!event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (!el.contains(document.activeElement) || !["+", "_", "L"].includes(event.key)) return;
+    if (!el.contains(document.activeElement) || !["+", "_", "L", "V"].includes(event.key)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     press(event.key);

@@ -14,7 +14,7 @@ from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.projection import umap_map_apart
 from anomaly_zoo.session import Session
 from anomaly_zoo.tables import replacing
-from anomaly_zoo.ui.layouts import by_columns, choices, coordinates, layout_xy, numeric_columns
+from anomaly_zoo.ui.layouts import Layout, by_columns, choices, coordinates, layout, numeric_columns
 from anomaly_zoo.ui.map import GalaxyMap
 
 VERSION = 1
@@ -40,7 +40,7 @@ class Arrangement:
     ) -> None:
         self._session, self._map, self._soon = session, galaxies, soon
         self._given = coordinates(given, len(session.space))
-        own = {name: xy for name, xy in self._given.items() if name != "umap"}
+        own = {name: held for name, held in self._given.items() if name != "umap"}
         self._names = choices(session.catalog, own)
         self._closed = threading.Event()
         self._shown = "pca"
@@ -79,23 +79,23 @@ class Arrangement:
     def _lay(self, choice: str) -> None:
         try:
             session = self._session
-            xy = layout_xy(choice, session.space, session.catalog, self._given)
+            made = layout(choice, session.space, session.catalog, self._given)
         except Exception as error:
             self._soon(self._say, str(error))
             return
-        self._soon(self._place, choice, xy)
+        self._soon(self._place, choice, made)
 
-    def _place(self, choice: str, xy: np.ndarray) -> None:
+    def _place(self, choice: str, made: Layout) -> None:
         wanted = self._choice
         waiting = wanted == "umap" and "umap" not in self._given
         if choice != wanted and not (waiting and choice == "pca"):
             return  # something else was chosen meanwhile
         self._shown = choice
-        self._map.place(xy)
+        self._map.place(made.xy, made.grid)
         if waiting:
             self._say("PCA, UMAP soon")
         else:
-            lost = int(np.isnan(xy[:, 0]).sum())
+            lost = int(np.isnan(made.xy[:, 0]).sum())
             name = self._names.get(choice, "")
             self._say(f"{name} · {lost:,} without a position".lstrip(" ·") if lost else name)
 
@@ -124,9 +124,9 @@ class Arrangement:
             self._say(about)
 
     def _projected(self, xy: np.ndarray) -> None:
-        self._given["umap"] = xy
+        self._given["umap"] = made = Layout(xy)
         if self._choice == "umap":
-            self._place("umap", xy)
+            self._place("umap", made)
 
 
 def _read_map(file: Path, n: int) -> np.ndarray | None:

@@ -12,6 +12,7 @@ from bokeh import palettes
 
 from anomaly_zoo.columns import Column
 from anomaly_zoo.posterior import Posterior
+from anomaly_zoo.ui.scale import AS_IS, Scale, narrow
 
 SHOWN = 9
 """So many categories have a colour of their own, the most frequent ones."""
@@ -50,7 +51,8 @@ class Colouring:
     name : what is shown. values : (n,) float32, NaN where an object has none; None for the density
     of objects. low, high : the limits of the scale. palette : (m, 3) uint8, from low to high.
     categories : the words for the values 0, 1, …, one for each colour of the palette; a mean of
-    such values means nothing. about : what is to be known about it, in words, or nothing.
+    such values means nothing. about : what is to be known about it, in words, or nothing. scale :
+    what values and limits stand for.
 
     >>> by_column(["E", "S", "S", None], "type").categories
     ('S', 'E')
@@ -63,6 +65,7 @@ class Colouring:
     palette: np.ndarray
     categories: tuple[str, ...] | None = None
     about: str = ""
+    scale: Scale = AS_IS
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -75,7 +78,7 @@ class Colouring:
             return "few", "many"
         if self.categories is not None:
             return "", ""
-        return _written(self.low, self.high)
+        return _written(self.scale.true(self.low), self.scale.true(self.high))
 
     @property
     def ramp(self) -> list[str]:
@@ -94,7 +97,7 @@ class Colouring:
         if self.values is None:
             return np.broadcast_to(ALONE, (len(rows), 3))
         mine = self.values[rows].astype(np.float64)
-        shade = (mine - self.low) / max(self.high - self.low, 1e-9) * (len(self.palette) - 1)
+        shade = (mine - self.low) / ((self.high - self.low) or 1.0) * (len(self.palette) - 1)
         steps = np.clip(np.where(np.isnan(mine), len(self.palette), shade) + 0.5, 0, None)
         last = np.where(np.isnan(mine), len(self.palette), len(self.palette) - 1)
         return self._colours[np.minimum(steps, last).astype(np.intp)]
@@ -149,8 +152,7 @@ def by_column(series: pd.Series | Sequence[object] | np.ndarray, name: str) -> C
     values = numbers(column)
     if values is None:
         return _by_category(column, name)
-    with np.errstate(over="ignore"):
-        shown = values.astype(np.float32)
+    shown, scale = narrow(values)
     if not np.isfinite(shown.sum(dtype=np.float64)):
         shown[~np.isfinite(shown)] = np.nan
     known = _known(_some(shown))
@@ -165,10 +167,10 @@ def by_column(series: pd.Series | Sequence[object] | np.ndarray, name: str) -> C
     about = ""
     if low == high:
         whose = "all objects" if not np.isnan(shown).any() else "all objects with a value"
-        about = f"{whose} have the same value, {_written(low, high)[0]}"
+        about = f"{whose} have the same value, {_written(scale.true(low), scale.true(low))[0]}"
     elif pd.api.types.is_datetime64_any_dtype(column.dtype):
         about = "in years"
-    return Colouring(name, shown, low, high, PALETTES["column"], about=about)
+    return Colouring(name, shown, low, high, PALETTES["column"], about=about, scale=scale)
 
 
 def by_rater(rows: np.ndarray, raters: Sequence[str], n: int) -> Colouring:
@@ -217,14 +219,14 @@ def numbers(column: pd.Series) -> np.ndarray | None:
     if read.codes is not None or read.kind not in ("number", "date"):
         return None
     if read.kind == "date":
-        return _years(read.values.to_numpy(dtype="datetime64[s]"))
+        return years(read.values.to_numpy(dtype="datetime64[us]"))
     return read.values if read.missing is None else np.where(read.missing, np.nan, read.values)
 
 
-def _years(dates: np.ndarray) -> np.ndarray:
+def years(dates: np.ndarray) -> np.ndarray:
     """Dates (n,) as years: the middle of 2020 is 2020.5."""
     year = dates.astype("datetime64[Y]")
-    start, end = (edge.astype("datetime64[s]") for edge in (year, year + 1))
+    start, end = (edge.astype(dates.dtype) for edge in (year, year + 1))
     share = (dates - start) / (end - start)
     return np.where(np.isnat(dates), np.nan, 1970.0 + year.astype(np.int64) + share)
 
@@ -270,8 +272,10 @@ def _short(value: object) -> str:
 def _written(low: float, high: float) -> tuple[str, str]:
     """Two numbers with as many decimals as tell them apart."""
     span = high - low if high > low else abs(high) or 1.0
-    if not 1e-6 <= span < 1e9:
-        return f"{low:.3g}", f"{high:.3g}"
+    size = max(abs(low), abs(high))
+    if not 1e-6 <= span < 1e9 or size >= 1e12:
+        digits = max(3, 2 + int(np.ceil(np.log10(size / span)))) if size else 3
+        return f"{low:.{digits}g}", f"{high:.{digits}g}"
     whole = float(low).is_integer() and float(high).is_integer()
     decimals = 0 if whole else int(max(0, 1 - np.floor(np.log10(span))))
     return f"{low:.{decimals}f}", f"{high:.{decimals}f}"

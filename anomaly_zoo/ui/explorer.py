@@ -635,7 +635,7 @@ class Explorer:
         """A place of the map was clicked: the galaxies around it."""
         if not len(rows):
             return
-        around = Given(f"around {x:.3g}, {y:.3g} on the map", rows)
+        around = Given(f"around {self.map.where(x, y)}", rows)
         ids = self.session.representation.ids
         self.select(Selection(around, rows, None, ids, self.session.where))
 
@@ -662,8 +662,9 @@ class Explorer:
         value = float(colouring.values[row])
         if np.isnan(value):
             return [[colouring.name, "–"]]
-        words = colouring.categories
-        return [[colouring.name, f"{value:.4g}" if words is None else words[int(value)]]]
+        words, scale = colouring.categories, colouring.scale
+        number = f"{scale.true(value):.{scale.digits(1000) + 1}g}"
+        return [[colouring.name, number if words is None else words[int(value)]]]
 
     def _from_tip(self, content: dict[str, Any]) -> None:
         if content.get("kind") == "need":

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from anomaly_zoo.catalog import Catalog
+from anomaly_zoo.columns import Column
 from anomaly_zoo.projection import pca_map
 from anomaly_zoo.representation import Representation
-from anomaly_zoo.sky import Projection, sky_map
+from anomaly_zoo.sky import Projection, sky_centre, sky_map
 from anomaly_zoo.ui.colours import numbers
+from anomaly_zoo.ui.grids import Axis, ColumnGrid, Grid, SkyGrid
+from anomaly_zoo.ui.scale import narrow
 
-__all__ = ["by_columns", "choices", "coordinates", "layout_xy", "numeric_columns"]
+__all__ = ["Layout", "by_columns", "choices", "coordinates", "layout", "numeric_columns"]
 
 SKY: dict[str, Projection] = {"sky": "plate carree", "aitoff": "aitoff"}
 """The choices that are maps of the sky, with their projections."""
@@ -20,7 +24,15 @@ _GIVEN = "given:"
 _LOOK = 1000
 
 
-def choices(catalog: Catalog | None, given: Mapping[str, np.ndarray] | None = None) -> dict:
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Positions (n, 2) float32, NaN where an object has none, and what they lie on, if anything."""
+
+    xy: np.ndarray
+    grid: Grid | None = None
+
+
+def choices(catalog: Catalog | None, given: Mapping[str, object] | None = None) -> dict:
     """The layouts there are, with the words for them; two columns come beside, by `by_columns`.
 
     >>> list(choices(Catalog({"id_str": ["J1"], "ra": [10.0], "dec": [0.0]})))
@@ -50,12 +62,12 @@ def numeric_columns(catalog: Catalog) -> tuple[str, ...]:
     return tuple(n for n in table.columns if numbers(table[n].iloc[:_LOOK]) is not None)
 
 
-def coordinates(given: Mapping[str, object] | None, n: int) -> dict[str, np.ndarray]:
+def coordinates(given: Mapping[str, object] | None, n: int) -> dict[str, Layout]:
     """Coordinates of your own, name to (n, 2) numbers in the order of the representation, checked.
 
     Raises TypeError for no mapping of names, ValueError for another shape or no numbers.
 
-    >>> coordinates({"t-SNE": [[0, 1], [2, 3]]}, 2)["t-SNE"].dtype
+    >>> coordinates({"t-SNE": [[0, 1], [2, 3]]}, 2)["t-SNE"].xy.dtype
     dtype('float32')
     """
     if given is None:
@@ -68,32 +80,32 @@ def coordinates(given: Mapping[str, object] | None, n: int) -> dict[str, np.ndar
     return {name: _pairs(name, xy, n) for name, xy in given.items()}
 
 
-def layout_xy(
+def layout(
     choice: str,
     space: Representation | np.ndarray,
     catalog: Catalog | None = None,
-    given: Mapping[str, np.ndarray] | None = None,
-) -> np.ndarray:
-    """Positions (n, 2) float32 of all objects by a choice: one of `choices` or of `by_columns`.
+    given: Mapping[str, Layout] | None = None,
+) -> Layout:
+    """Where all objects stand by a choice: one of `choices` or of `by_columns`.
 
-    space : the (n, d) objects, for "pca". catalog : in the same order. given : coordinates of your
-    own by name; "umap" is looked up there too, since it takes a while. NaN, in both coordinates,
+    space : the (n, d) objects, for "pca". catalog : in the same order. given : `coordinates` of
+    your own; "umap" is looked up there too, since it takes a while. NaN, in both coordinates,
     where an object has no position by this choice.
 
     Raises ValueError for a choice that there is not, with what there is instead, and where no
     object would have a position.
 
     >>> catalog = Catalog({"id_str": ["J1", "J2"], "z": [0.1, None], "mag": [17, 18]})
-    >>> layout_xy("x:mag,y:z", np.eye(2), catalog).round(1).tolist()
+    >>> layout("x:mag,y:z", np.eye(2), catalog).xy.round(1).tolist()
     [[17.0, 0.10000000149011612], [nan, nan]]
     """
     given, known = given or {}, choices(catalog, given)
     if choice == "umap" and "umap" not in given:
         raise ValueError("the UMAP is not there yet; choose another layout meanwhile, or wait")
     if choice == "umap":
-        return _pairs("umap", given["umap"], len(space))
+        return given["umap"]
     if choice == "pca":
-        return pca_map(space)
+        return Layout(pca_map(space))
     if choice.startswith("x:"):
         x, y = _two(choice, catalog)
     elif choice == "pixels" and choice in known:
@@ -103,16 +115,17 @@ def layout_xy(
     elif choice in SKY:
         assert catalog is not None
         table = catalog.table
-        xy = sky_map(table["ra"].to_numpy(), table["dec"].to_numpy(), SKY[choice])
-        return _placed(xy, "ra and dec")
+        ra, dec = table["ra"].to_numpy(), table["dec"].to_numpy()
+        centre = sky_centre(ra)
+        xy = sky_map(ra, dec, SKY[choice], centre)
+        return Layout(_placed(xy, "ra and dec"), SkyGrid(SKY[choice], centre))
     else:
-        name = choice.removeprefix(_GIVEN)
-        return _pairs(name, given[name], len(space))
+        return given[choice.removeprefix(_GIVEN)]
     assert catalog is not None
     xy = np.empty((len(catalog), 2), dtype=np.float32)
-    for axis, name in enumerate((x, y)):
-        xy[:, axis] = _axis(catalog, name)
-    return _placed(xy, f"{x} and {y}")
+    (xy[:, 0], in_x), (xy[:, 1], in_y) = (narrow(_values(catalog, name)) for name in (x, y))
+    axes = Axis(x, in_x, _dated(catalog, x)), Axis(y, in_y, _dated(catalog, y))
+    return Layout(_placed(xy, f"{x} and {y}"), ColumnGrid(*axes))
 
 
 def _two(choice: str, catalog: Catalog | None) -> tuple[str, str]:
@@ -132,7 +145,7 @@ def _two(choice: str, catalog: Catalog | None) -> tuple[str, str]:
     raise ValueError(f"the catalogue has no column {missing!r}; its columns of numbers are {shown}")
 
 
-def _axis(catalog: Catalog, name: str) -> np.ndarray:
+def _values(catalog: Catalog, name: str) -> np.ndarray:
     values = numbers(catalog.table[name])
     if values is None:
         first = catalog.table[name].dropna().iloc[0]
@@ -142,15 +155,18 @@ def _axis(catalog: Catalog, name: str) -> np.ndarray:
         raise ValueError(
             f"an axis of the map is a column of numbers or dates; {name!r} holds {shown[:60]}"
         )
-    with np.errstate(over="ignore"):
-        return np.asarray(values).astype(np.float32)
+    return np.asarray(values)
 
 
-def _pairs(name: str, xy: object, n: int) -> np.ndarray:
+def _dated(catalog: Catalog, name: str) -> bool:
+    return Column.of(catalog.table[name], name).kind == "date"
+
+
+def _pairs(name: str, xy: object, n: int) -> Layout:
     try:
         array = np.asarray(xy)
-        with np.errstate(over="ignore"):
-            array = array.astype(np.float32)
+        if array.dtype.kind not in "iuf":
+            array = array.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"the coordinates {name!r} are no numbers; expected ({n:,}, 2)") from None
     if array.shape != (n, 2):
@@ -158,7 +174,9 @@ def _pairs(name: str, xy: object, n: int) -> np.ndarray:
             f"the coordinates {name!r} have the shape {array.shape}; expected ({n}, 2), one pair "
             "an object in the order of the representation"
         )
-    return _placed(array, f"the coordinates {name!r}")
+    (x, in_x), (y, in_y) = narrow(array[:, 0]), narrow(array[:, 1])
+    own = ColumnGrid(Axis("x", in_x), Axis("y", in_y), ruled=False)
+    return Layout(_placed(np.column_stack([x, y]), f"the coordinates {name!r}"), own)
 
 
 def _placed(xy: np.ndarray, what: str) -> np.ndarray:

@@ -24,10 +24,12 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from anomaly_zoo.sky import Line
 from anomaly_zoo.ui.assets import asset
 from anomaly_zoo.ui.bokeh_pane import BokehPane
 from anomaly_zoo.ui.cells import Cells
 from anomaly_zoo.ui.colours import Colouring, by_density
+from anomaly_zoo.ui.grids import Grid
 from anomaly_zoo.ui.mapbar import MapBar
 from anomaly_zoo.ui.mosaic import Mosaic
 from anomaly_zoo.ui.painting import DOTS, Easel, Limit, Painting, Scene
@@ -46,6 +48,15 @@ DEEPEST = 1e-6
 """No view is smaller, as a share of the map: positions are float32."""
 SMALL = (132, 84)
 """Pixels of the small picture of the whole map."""
+_LABEL: dict[str, Any] = {
+    "text_color": "#a9b4c7",
+    "text_font_size": "11px",
+    "text_font": "system-ui, sans-serif",
+    "background_fill_color": "#12161f",
+    "background_fill_alpha": 0.75,
+    "y_offset": -2,
+    "padding": 2,
+}
 _SMALL_RAMP = np.linspace([58, 68, 90], [200, 212, 232], 64).astype(np.uint8)
 _SAMPLE = 100_000
 _NOBODY = np.zeros(0, dtype=np.int64)
@@ -103,6 +114,7 @@ class GalaxyMap:
         self._hovered: int | None = None
         self.xy = np.ascontiguousarray(xy, dtype=np.float32)
         self._home = self._view = _whole(self.xy)
+        self._grid: Grid | None = None
         self._cells: Cells | None = None
         self._easel = Easel()
         self._mosaic: Mosaic | None = None
@@ -114,6 +126,8 @@ class GalaxyMap:
         }
         self._picture = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         self._outline = ColumnDataSource({"x": [], "y": []})
+        self._lines = ColumnDataSource({"xs": [], "ys": []})
+        self._labels = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
         self.figure = self._draw()
         self.pane = MapPane(self.figure, soon)
         self.pane.observe(lambda _: self.repaint(), "size")
@@ -149,9 +163,11 @@ class GalaxyMap:
         plot.toolbar.active_scroll = wheel
         plot.axis.visible = False
         plot.grid.visible = False
+        plot.multi_line("xs", "ys", source=self._lines, line_color="#333f57", level="underlay")
         plot.image_rgba("image", "x", "y", "dw", "dh", source=self._picture)
         dots = self._sources
         plot.scatter("x", "y", source=dots["dots"], size=6, color="colour", line_color=None)
+        plot.text("x", "y", "text", text_align="align", source=self._labels, **_LABEL)
         plot.patch("x", "y", source=self._outline, fill_color=None, **line)
         ring = {"fill_color": None, "line_width": 1.5}
         plot.scatter(
@@ -186,9 +202,9 @@ class GalaxyMap:
             axis.update(start=low, end=high, reset_start=low, reset_end=high)
             axis.min_interval = DEEPEST * (high - low)
 
-    def place(self, xy: np.ndarray) -> None:
-        """Move all objects to new positions and show the whole map."""
-        self.xy = np.ascontiguousarray(xy, dtype=np.float32)
+    def place(self, xy: np.ndarray, grid: Grid | None = None) -> None:
+        """Move all objects to new positions, on a grid if there is one, and show the whole map."""
+        self.xy, self._grid = np.ascontiguousarray(xy, dtype=np.float32), grid
         self._home = self._view = _whole(self.xy)
         self._set_home(self.figure, self._home)
         self._hover(None)
@@ -196,6 +212,10 @@ class GalaxyMap:
             self.mark(name, rows, self._scores if name == "rated" else None)
         self._enclosed = _NOBODY
         self.mark_selection(self._selected)
+
+    def where(self, x: float, y: float) -> str:
+        """A place of the map in words."""
+        return f"{x:.3g}, {y:.3g} on the map" if self._grid is None else self._grid.where(x, y)
 
     def colour(self, colouring: Colouring) -> None:
         """Recolour the objects."""
@@ -304,7 +324,8 @@ class GalaxyMap:
             spans = (covered.x0, covered.y0, covered.x1 - covered.x0, covered.y1 - covered.y0)
             picture = dict(zip(("x", "y", "dw", "dh"), ([v] for v in spans), strict=True))
             picture["image"] = [painting.picture]
-        self._soon(self._show, wish, dots, rings, picture)
+        lines = [] if self._grid is None else self._grid.lines(self._view)
+        self._soon(self._show, wish, dots, rings, picture, lines)
         if self._sorted() is None:
             self._later(self._sort)
 
@@ -337,9 +358,21 @@ class GalaxyMap:
         picture = np.ascontiguousarray(whole.paint(None, _SMALL_RAMP, (0, 1))[::-1])
         self._soon(setattr, self.pane, "small", picture.tobytes())
 
-    def _show(self, wish: int, dots: Any, rings: Any, picture: dict[str, Any]) -> None:
+    def _show(
+        self, wish: int, dots: Any, rings: Any, picture: dict[str, Any], lines: list[Line]
+    ) -> None:
         if wish != self._wish:
             return
+        ends = {"xs": [line.xy[:, 0] for line in lines], "ys": [line.xy[:, 1] for line in lines]}
+        said = [line for line in lines if line.label]
+        labels = {
+            "x": [line.at[0] for line in said],
+            "y": [line.at[1] for line in said],
+            "text": [line.label for line in said],
+            "align": [line.align for line in said],
+        }
+        if self._labels.data != labels or len(self._lines.data["xs"]) != len(lines):
+            self._lines.data, self._labels.data = ends, labels
         for source, data in (
             (self._sources["dots"], dots),
             (self._sources["chosen"], rings),
@@ -372,6 +405,9 @@ class GalaxyMap:
         if content.get("kind") == "clear":
             self.mark_selection(_NOBODY)
             self._on_select(_NOBODY)
+        elif content.get("kind") == "enclose":
+            x0, x1, y0, y1 = self._view.x0, self._view.x1, self._view.y0, self._view.y1
+            self._later(self._enclose, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
         elif content.get("kind") == "open" and len(self.pane.pointer) == 2:
             self._meet(*self.pane.pointer)
 
@@ -382,7 +418,9 @@ class GalaxyMap:
     def _meet(self, x: float, y: float) -> None:
         """What is at a place, and around it."""
         cells = self._sorted()
-        if cells is None:
+        if cells is None:  # the positions are new; they are answered once they are sorted
+            self._later(self._sort)
+            self._later(self._soon, self._meet, x, y)
             return
         row = self._under(cells, x, y)
         if row is not None:
