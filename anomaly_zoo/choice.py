@@ -87,7 +87,7 @@ class Choice:
         first = [row for row in self._first if open_[row]] if looks < STARTERS else []
         chosen = dict.fromkeys(first[:n], "like your examples")
         exploring = looks < STARTERS or not (state.scores >= INTERESTING).any()
-        learning = looks >= STARTERS and float(np.ptp(state.scores)) > 0
+        learning = looks >= STARTERS and len(np.unique(state.scores)) > 1
         walk: list[int] = []
         if exploring:
             seen = np.concatenate([state.seen, list(chosen)]).astype(int)

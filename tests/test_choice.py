@@ -96,6 +96,16 @@ def test_ten_zeros_and_all_of_another_score_explore_alike() -> None:
         assert session.picks()[0].reason == FAR
 
 
+@pytest.mark.parametrize("act", ["skip", "flag"])
+def test_ten_looks_without_a_score_explore_on(act: str) -> None:
+    session = az.Session(features(), audit=0)
+    for _ in range(STARTERS):
+        getattr(session, act)(session.next()[0])
+    for n in (1, 5):
+        assert len(session.next(n)) == n
+        assert {pick.reason for pick in session.picks(n)} == {FAR}
+
+
 def test_scores_without_a_find_guide_every_second_look() -> None:
     """3 for the rare, 0 or 1 for the others: below 4 nothing is found, but there is something to
     learn from."""

@@ -116,6 +116,20 @@ def test_an_act_sent_twice_counts_once(tool: Explorer) -> None:
     assert tool.session.opinions.mean_scores == {"J001": 4.0}
 
 
+@pytest.mark.parametrize("kind", ["skip", "artefact"])
+def test_ten_looks_without_a_score_are_followed_by_more(tool: Explorer, kind: str) -> None:
+    looks = tool.session.next(12)
+    for number, id_str in enumerate(looks[:10]):
+        act(tool, kind, id_str, f"t{number}")
+    until(lambda: len(tool.session.log.events) == 10)
+    settled(tool)
+    coming = until(lambda: [item["id"] for item in tool.viewer.queue if item["id"] not in looks])
+    act(tool, "rate", coming[0], "score", score=5)
+    until(lambda: len(tool.session.log.events) == 11)
+    settled(tool)
+    assert tool.session.opinions.mean_scores == {coming[0]: 5.0}
+
+
 @pytest.mark.parametrize(
     ("kind", "id_str", "score"),
     [("rate", "J001", 9), ("rate", "J001", None), ("rate", "nobody", 3), ("love", "J001", 3)],
