@@ -9,10 +9,11 @@ import numpy as np
 
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.calibration import BEST
-from anomaly_zoo.posterior import INTERESTING, Posterior
+from anomaly_zoo.candidates import Candidates
+from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import AUDIT, TOP
 from anomaly_zoo.representation import Representation
-from anomaly_zoo.shortlist import Rule, shortlist, utility
+from anomaly_zoo.shortlist import Rule
 from anomaly_zoo.start import Exploration, alike
 from anomaly_zoo.threads import one_thread
 
@@ -24,9 +25,6 @@ STARTERS = 10
 GOALS = ("many", "best")
 PROMISING = 1.0
 """Expected interest below which every second look is a bold one."""
-_CANDIDATES = 100
-_MOST = 1000
-_FEW = 16  # for one look: those that rounding might put in another order
 
 
 class Choice:
@@ -82,6 +80,11 @@ class Choice:
 
     def choose(self, n: int, state: State, name: str = "") -> list[tuple[int, str]]:
         """Up to n (row, why) pairs, the first to look at first. `name` is that of the rule."""
+        with one_thread():
+            return self._checked(list(self._chosen(n, state, name).items()), state)
+
+    def _chosen(self, n: int, state: State, name: str) -> dict[int, str]:
+        """Up to n rows, each with why, before any check."""
         looks = len(state.seen)
         open_ = state.open
         first = [row for row in self._first if open_[row]] if looks < STARTERS else []
@@ -102,48 +105,23 @@ class Choice:
                         candidates.take(row)
                 continue
             if candidates is None:
-                candidates = self._candidates(n, state, list(chosen))
-            found = candidates.best(self._rule, state.best_f, self._seed)
+                candidates = Candidates(self._space, state, self._seed, n, list(chosen), walk)
+            found = candidates.best(self._rule, state.best_f)
             if found is None:
                 break
             best, gain = found
             why = f"{name} {gain:.2g}"
             dull = state.posterior.mean[best] < PROMISING
             if dull and odd and self._alternates and not exploring:
-                bold = candidates.best(expected_improvement, _best_rated(state), self._seed)
+                bold = candidates.best(expected_improvement, _best_rated(state))
                 best, why = (best, why) if bold is None else (bold[0], "a bold look")
             chosen[best] = why
             candidates.take(best)
-        return self._checked(list(chosen.items()), state)
+        return chosen
 
     @property
     def _alternates(self) -> bool:
         return self._goal == "many" and self._rule is expected_improvement
-
-    def _candidates(self, n: int, state: State, taken: list[int]) -> Candidates:
-        """The objects that n looks may go to. Where all of them are worth the same, such as copies
-        of one object, there may be more of these: then more are taken, so that which of them is
-        shown does not hang on rounding."""
-        count = max(_CANDIDATES, 2 * n) if n > 1 else _FEW
-        while True:
-            rows = self._shortlist(count, n > 1, state)
-            candidates = Candidates(self._space, state, rows, taken)
-            if len(rows) < count or count > _MOST:
-                return candidates
-            if not candidates.equal(self._rule, state.best_f, self._seed):
-                return candidates
-            count *= 8
-
-    def _shortlist(self, count: int, several: bool, state: State) -> np.ndarray:
-        """The rows of the most useful objects, and of the boldest where they may be asked for."""
-        rng = np.random.default_rng([self._seed, state.n_events])
-        belief, open_ = state.posterior, state.open
-        rows = shortlist(self._rule, belief, state.best_f, rng, open_, count)
-        dull = len(rows) and state.posterior.mean[rows[0]] < PROMISING
-        if self._alternates and len(state.rated) and (several or dull):
-            bold = shortlist(expected_improvement, belief, _best_rated(state), rng, open_, count)
-            rows = np.concatenate([rows, bold])
-        return rows
 
     def _checked(self, chosen: list[tuple[int, str]], state: State) -> list[tuple[int, str]]:
         """The (row, why) pairs with random checks of the top 50 where one is due.
@@ -171,58 +149,6 @@ class Choice:
 
     def _lot(self, block: int, row: int) -> float:
         return float(np.random.default_rng([self._seed, block, 1, row]).random())
-
-
-class Candidates:
-    """A few objects, from which one after the other is taken, the most useful first.
-
-    Their beliefs are computed exactly. Each that is taken counts as rated with the score that the
-    model expects (the kriging believer of Ginsbourger, Le Riche & Carraro 2010): the means stay,
-    the variances around it shrink, and what is useful only because nothing is known there is not
-    taken twice.
-    """
-
-    def __init__(
-        self, space: Representation, state: State, rows: np.ndarray, taken: list[int]
-    ) -> None:
-        rows = np.concatenate([np.array(taken, dtype=int), rows])
-        self._rows = np.unique(rows)  # sorted: ties go to the lower row
-        self._left = state.open[self._rows]
-        with one_thread():
-            self._mean, self._covariance = state.model.moments(space.take(self._rows))
-        self._noise = state.posterior.noise
-        for row in taken:
-            self.take(row)
-
-    def best(self, rule: Rule, best_f: float, seed: int) -> tuple[int, float] | None:
-        """The row of highest utility that is left, with that; None where none is."""
-        left = np.flatnonzero(self._left)
-        if not len(left):
-            return None
-        values = self._values(rule, best_f, seed)
-        return int(self._rows[left[values.argmax()]]), float(values.max())
-
-    def equal(self, rule: Rule, best_f: float, seed: int) -> bool:
-        """Whether all are worth the same."""
-        values = self._values(rule, best_f, seed)
-        return len(values) > 1 and bool(np.ptp(values) <= 1e-9 * np.abs(values).max())
-
-    def _values(self, rule: Rule, best_f: float, seed: int) -> np.ndarray:
-        """The utilities of those that are left."""
-        variance = np.maximum(self._covariance.diagonal(), 1e-12)
-        belief = Posterior(self._mean, np.sqrt(variance), self._noise)
-        rng = np.random.default_rng([seed, len(self._rows)])
-        return utility(rule, belief, best_f, rng)[self._left]
-
-    def take(self, row: int) -> None:
-        """Count the object as rated as expected."""
-        self._left &= self._rows != row
-        places = np.flatnonzero(self._rows == row)
-        if len(places):
-            place = int(places[0])
-            column = self._covariance[:, place]
-            column = column / np.sqrt(max(column[place], 0.0) + self._noise**2 + 1e-12)
-            self._covariance -= column[:, None] * column
 
 
 def _best_rated(state: State) -> float:

@@ -20,7 +20,7 @@ from gpytorch.kernels import RQKernel
 
 from anomaly_zoo.geometry import Geometry, family
 from anomaly_zoo.posterior import Posterior
-from anomaly_zoo.process import GaussianProcess, Hyperparameters, Scorer, correlations
+from anomaly_zoo.process import GaussianProcess, Hyperparameters, Joint, Scorer, correlations
 from anomaly_zoo.sweep import Job, rows_of, sweep
 from anomaly_zoo.threads import each
 
@@ -257,19 +257,11 @@ class InterestModel:
         y = np.asarray(y, dtype=np.float64)
         return replace(self, processes=tuple(process.scored(y) for process in self.processes))
 
-    def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The mean (m,) and covariance (m, m), float64, of the interest of a few objects X (m, d).
-
-        Those of the mixture: what each process leaves open, and where they disagree together.
-        """
+    def joint(self, X: np.ndarray) -> JointMixture:
+        """The joint belief about a few objects (m, d)."""
         X = np.asarray(X, dtype=np.float64)
-        shares = [h.share for h in self.hypotheses]
-        moments = [process.moments(X) for process in self.processes]
-        mean = sum(share * m for share, (m, _) in zip(shares, moments, strict=True))
-        total = np.zeros((len(X), len(X)))
-        for share, (m, covariance) in zip(shares, moments, strict=True):
-            total += share * (covariance + np.outer(m - mean, m - mean))
-        return np.asarray(mean), total
+        shares = np.array([h.share for h in self.hypotheses])
+        return JointMixture(shares, [process.joint(X) for process in self.processes])
 
     def scorer(
         self, what: Callable[[Scorer, torch.Tensor], T], variances: bool = True
@@ -296,6 +288,33 @@ class InterestModel:
     def noise(self) -> float:
         """Standard deviation of one rating around the interest, score units."""
         return math.sqrt(sum(h.share * h.hyper.noise for h in self.hypotheses))
+
+
+class JointMixture:
+    """What a mixture believes of m objects together: what each process leaves open, and where they
+    disagree together.
+
+    mean : (m,) float64, expected interest.
+    """
+
+    def __init__(self, shares: np.ndarray, joints: list[Joint]) -> None:
+        self._shares, self._joints = shares, joints
+        means = np.array([joint.mean for joint in joints])
+        self.mean = shares @ means
+        self._apart = np.sqrt(shares)[:, None] * (means - self.mean)
+
+    @property
+    def variance(self) -> np.ndarray:
+        """(m,) float64."""
+        within = self._shares @ np.array([joint.variance for joint in self._joints])
+        return np.asarray(within + np.square(self._apart).sum(axis=0))
+
+    def covariance(self, places: np.ndarray) -> np.ndarray:
+        """(p, m) float64, of p of them with all."""
+        total = self._apart[:, places].T @ self._apart
+        for share, joint in zip(self._shares, self._joints, strict=True):
+            total += share * joint.covariance(places)
+        return total
 
 
 def mix(

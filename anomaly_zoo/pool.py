@@ -161,8 +161,8 @@ class Pool:
     def _prior(self, model: InterestModel) -> Posterior:
         """What a model without a rating believes: the same of every object."""
         self._model = self._column = None
-        mean, covariance = model.moments(self.space.take(np.array([0])))
-        mean, std = (np.full(len(self.space), v, np.float32) for v in (mean, covariance[0] ** 0.5))
+        one = model.joint(self.space.take(np.array([0])))
+        mean, std = (np.full(len(self.space), v, np.float32) for v in (one.mean, one.variance**0.5))
         return Posterior(mean, std, model.noise)
 
     def _column_of(

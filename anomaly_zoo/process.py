@@ -137,17 +137,15 @@ class GaussianProcess:
         weights = torch.mv(whiten.T, torch.mv(whiten, torch.from_numpy(y - self.hyper.mean)))
         return replace(self, weights=weights.numpy())
 
-    def moments(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The mean (m,) and covariance (m, m), float64, of the interest of a few objects (m, d)."""
+    def joint(self, X: np.ndarray) -> Joint:
+        """The joint belief about a few objects (m, d)."""
         points = torch.from_numpy(
             (X[:, : len(self.axes)] - self.centre.astype(np.float64)) * self.axes.astype(np.float64)
         )
         # Torch, not NumPy, for the products: `one_thread` holds for it.
         k = covariance_(squared_distances(points, torch.tensor(self.rated)), self.hyper)
-        own = covariance_(squared_distances(points, points), self.hyper)
-        white = k @ torch.tensor(self.whiten).T
         mean = torch.mv(k, torch.tensor(self.weights)).add_(self.hyper.mean)
-        return mean.numpy(), own.addmm_(white, white.T, alpha=-1).numpy()
+        return Joint(self.hyper, mean.numpy(), points, k @ torch.tensor(self.whiten).T)
 
     def column(self) -> np.ndarray:
         """(n,) float64 weights of the covariances with the rated that give, for any object, its
@@ -162,6 +160,32 @@ class GaussianProcess:
         times the first number, (y - m) / (v + noise), and the variance shrinks by c^2 times the
         second, 1 / (v + noise), with m and v the mean and variance of the rated object before."""
         return float(self.weights[-1]), float(self.whiten[-1, -1]) ** 2
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """What a process believes of m objects together; a covariance is computed when asked for.
+
+    mean : (m,) float64, expected interest.
+    points : (m, k), the objects in the geometry.
+    white : (m, n), their whitened covariances with the n rated.
+    """
+
+    hyper: Hyperparameters
+    mean: np.ndarray
+    points: torch.Tensor
+    white: torch.Tensor
+
+    @property
+    def variance(self) -> np.ndarray:
+        """(m,) float64."""
+        return (self.hyper.outputscale - self.white.square().sum(1)).numpy()
+
+    def covariance(self, places: np.ndarray) -> np.ndarray:
+        """(p, m) float64, of p of them with all."""
+        some = torch.from_numpy(places)
+        k = covariance_(squared_distances(self.points[some], self.points), self.hyper)
+        return k.addmm_(self.white[some], self.white.T, alpha=-1).numpy()
 
 
 class Scorer:

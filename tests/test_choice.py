@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ import anomaly_zoo as az
 from anomaly_zoo import acquisition
 from anomaly_zoo.acquisition import expected_improvement
 from anomaly_zoo.calibration import BEST
-from anomaly_zoo.choice import PROMISING, STARTERS, Candidates
+from anomaly_zoo.choice import PROMISING, STARTERS
 from anomaly_zoo.geometry import weighted
-from anomaly_zoo.interest import Hypothesis, InterestModel, weigh
 from anomaly_zoo.progress import AUDIT
 from anomaly_zoo.start import DRAW, alike
 
@@ -310,43 +308,6 @@ def test_the_first_of_a_batch_is_what_one_alone_would_be(
     assert batch[0] == session.picks(1)[0]
     assert batch == session.picks(20)
     assert not {pick.id_str for pick in batch} & set(session.opinions.scores)
-
-
-def state_of(model: InterestModel, X: np.ndarray, rated: np.ndarray) -> Any:
-    posterior = model.posterior(X)
-    open_ = np.ones(len(X), dtype=bool)
-    open_[rated] = False
-    return SimpleNamespace(posterior=posterior, open=open_, model=model, rated=rated)
-
-
-def test_what_is_taken_counts_as_rated_as_expected() -> None:
-    """The variances after a few are taken are those of a model that was told the means."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 4)).astype(np.float32)
-    rows = np.arange(15)
-    y = np.where(X[rows, 0] > 0.5, 5.0, 0.0)
-    leading = weigh(X[rows], y, X.var(axis=0))[0]
-    alone = (Hypothesis(1.0, leading.geometry, leading.hyper),)
-    state = state_of(InterestModel.condition(X[rows], y, alone), X, rows)
-    space = az.Representation([f"J{i}" for i in range(len(X))], X)
-    candidates = Candidates(space, state, np.arange(len(X)), [20, 21])
-    taken = [20, 21]
-    for _ in range(6):
-        found = candidates.best(expected_improvement, 1.0, 0)
-        assert found is not None
-        new, gain = found
-        assert new not in taken and new not in rows
-        told = InterestModel.condition(
-            np.vstack([X[rows], X[taken]]), np.r_[y, state.posterior.mean[taken]], alone
-        ).posterior(X)
-        utility = expected_improvement(told, best_f=1.0)
-        utility[[*rows, *taken]] = -np.inf
-        assert new == utility.argmax() and gain == pytest.approx(utility.max(), abs=1e-4)
-        free = candidates._rows[candidates._left]
-        variance = candidates._covariance.diagonal()[candidates._left]
-        np.testing.assert_allclose(np.sqrt(variance), told.std[free], atol=2e-4)
-        taken.append(new)
-        candidates.take(new)
 
 
 def test_a_batch_holds_no_copies_of_what_is_only_unknown() -> None:

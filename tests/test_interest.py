@@ -284,17 +284,20 @@ def test_the_covariance_of_a_few_is_that_of_the_mixture():
     X, y, pool = problem(25, 6)
     few = np.vstack([pool[:30], X[:5]])
     model = InterestModel.fit(X, y)
-    mean, joint = model.moments(few)
-    np.testing.assert_allclose(mean, model.posterior(few).mean, atol=1e-4)
-    belief = model.posterior(few)
-    np.testing.assert_allclose(np.sqrt(joint.diagonal()), belief.std, atol=1e-4)
-    assert np.linalg.eigvalsh(joint).min() > -1e-9
+    joint, belief, everything = model.joint(few), model.posterior(few), np.arange(len(few))
+    covariance = joint.covariance(everything)
+    np.testing.assert_allclose(joint.mean, belief.mean, atol=1e-4)
+    np.testing.assert_allclose(np.sqrt(joint.variance), belief.std, atol=1e-4)
+    np.testing.assert_allclose(covariance.diagonal(), joint.variance, atol=1e-9)
+    np.testing.assert_allclose(joint.covariance(everything[3:5]), covariance[3:5], atol=1e-12)
+    assert np.linalg.eigvalsh(covariance).min() > -1e-9
     # Drawn from one process after the other, as often as it counts.
     rng, draws = np.random.default_rng(0), []
     for share, process in zip((h.share for h in model.hypotheses), model.processes, strict=True):
-        mean, own = process.moments(few.astype(float))
-        draws.append(rng.multivariate_normal(mean, own, size=round(60_000 * share)))
-    np.testing.assert_allclose(np.cov(np.vstack(draws).T), joint, atol=0.1)
+        own = process.joint(few.astype(float))
+        size = round(60_000 * share)
+        draws.append(rng.multivariate_normal(own.mean, own.covariance(everything), size=size))
+    np.testing.assert_allclose(np.cov(np.vstack(draws).T), covariance, atol=0.1)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -186,14 +186,16 @@ def test_the_covariance_of_a_few_is_that_of_the_reference(n, kind):
     hyper, apart = hyperparameters(), geometry(pool[:300], kind)
     few = np.vstack([pool[:40], X[:5], pool[-6:-2]])
     process = GaussianProcess.condition(X.astype(float), y, hyper, apart)
-    mean, covariance = process.moments(few.astype(float))
+    joint = process.joint(few.astype(float))
     base = RationalQuadratic(length_scale=hyper.lengthscale, alpha=hyper.alpha)
     reference = GaussianProcessRegressor(
         ConstantKernel(hyper.outputscale) * base, alpha=hyper.noise, optimizer=None
     ).fit(seen(X, apart), y - hyper.mean)
-    expected, joint = reference.predict(seen(few, apart), return_cov=True)
-    np.testing.assert_allclose(mean, expected + hyper.mean, atol=1e-6)
-    np.testing.assert_allclose(covariance, joint, atol=1e-6)
+    expected, covariance = reference.predict(seen(few, apart), return_cov=True)
+    np.testing.assert_allclose(joint.mean, expected + hyper.mean, atol=1e-6)
+    np.testing.assert_allclose(joint.variance, covariance.diagonal(), atol=1e-6)
+    some = np.array([41, 3, 7])
+    np.testing.assert_allclose(joint.covariance(some), covariance[some], atol=1e-6)
 
 
 @pytest.mark.parametrize("n", [0, 1, 255, 256, 257, 513, 900])
