@@ -67,8 +67,9 @@ class Session:
 
     `representation` is an (n, d) Representation; `catalog` a Catalog of the same objects, in any
     order; `ratings` the path of a ratings file (made when missing; without one, ratings live in
-    memory). The same file and seed resume the same State and the same next object. More than
-    `components` dimensions are reduced by PCA; how its axes count is for the ratings to say.
+    memory). The same file and seed resume the same State, but for rounding (some 2e-5 of a score),
+    and the same next object. More than `components` dimensions are reduced by PCA; how its axes
+    count is for the ratings to say.
 
     `start_like` are ids of examples: they are shown first, then what is most like them. `goal` is
     "many", to find as many interesting objects as the looks allow (an object is to improve on the
@@ -359,8 +360,8 @@ class Session:
     # What to look at
 
     def next(self, n: int = 1) -> list[str]:
-        """The ids of the n objects to look at next, best first: never one that was rated, skipped
-        or flagged. Fewer when fewer are left."""
+        """The ids of the n objects to look at next, best first and equal ones by id: never one that
+        was rated, skipped or flagged. Fewer when fewer are left."""
         picks = self.picks(n)
         self._offered = {pick.id_str: pick.reason for pick in picks}
         return list(self._offered)
@@ -691,13 +692,13 @@ class Session:
         artefacts: bool | None = None,
         of: Selection | str | None = None,
     ) -> pd.DataFrame:
-        """All objects but the artefacts, most interesting first: rank, id_str, positions where
-        known, interest and interest_std (score units), p_interesting (probability that the score
-        is at least 4), p_artefact, score (NaN where not rated), n_raters, and tags where there are
-        any. `top` keeps that many; `artefacts` lists those too that were flagged (p_artefact 1) or
-        taken for one (1/2 up). `of` lists those of a selection alone, or of a search in words, in
-        its order, with the distance where it has one, and its artefacts unless `artefacts` is
-        False. Nothing beyond the limit is listed."""
+        """All objects but the artefacts, most interesting first, equal ones in the order of the
+        representation: rank, id_str, positions where known, interest and interest_std (score
+        units), p_interesting (probability that the score is at least 4), p_artefact, score (NaN
+        where not rated), n_raters, and tags where there are any. `top` keeps that many; `artefacts`
+        lists those too that were flagged (p_artefact 1) or taken for one (1/2 up). `of` lists those
+        of a selection alone, or of a search in words, in its order, with the distance where it has
+        one, and its artefacts unless `artefacts` is False. Nothing beyond the limit is listed."""
         state = self.state
         chosen = self._selected(of, state)
         return ranked(self.representation.ids, state, self.catalog, top, artefacts, chosen)

@@ -376,3 +376,17 @@ def test_a_reopened_session_goes_on_alike(tmp_path: Path, goal: str) -> None:
         assert session.state.best_f == pytest.approx(again.state.best_f, abs=1e-4)
         assert np.array_equal(session.state.open, again.state.open)
         assert set(session.state.seen) == set(again.state.seen)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_a_session_that_grew_step_by_step_is_the_reopened_one(tmp_path: Path, seed: int) -> None:
+    """The steps leave other roundings of what is believed than a sweep: no other choice."""
+    table = features(1000, seed)
+
+    def opened() -> az.Session:
+        return az.Session(table, ratings=tmp_path / "r.db", seed=seed)
+
+    session = rated(opened(), 34)
+    again = opened()
+    assert not np.array_equal(session.state.posterior.mean, again.state.posterior.mean)
+    assert [p.id_str for p in session.picks(12)] == [p.id_str for p in again.picks(12)]
