@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtr
 
 from anomaly_zoo.extremes import Extremes
 from anomaly_zoo.highest import highest
@@ -22,7 +21,7 @@ class Posterior:
     ----------
     mean : (n,) float32, expected interest. A Gaussian knows no bounds: it may leave 0 to 5 a
         little, and is kept as it is, because clipping would make ties at the top of the ranking
-        and bias `probability_above`.
+        and bias probabilities.
     std : (n,) float32, > 0, standard deviation of the latent interest (without rating noise).
     noise : standard deviation of one rating around the latent interest, >= 0.
 
@@ -31,8 +30,6 @@ class Posterior:
     >>> belief = Posterior(mean=[0.5, 4.0], std=[1.0, 0.3], noise=0.4)
     >>> len(belief)
     2
-    >>> [round(float(p), 3) for p in belief.probability_above(4.0)]
-    [0.001, 0.5]
     """
 
     mean: np.ndarray
@@ -80,15 +77,3 @@ class Posterior:
         array([1, 0])
         """
         return highest(self.mean, k, open_, self.means)
-
-    def probability_above(self, threshold: float = INTERESTING) -> np.ndarray:
-        """Return the (n,) float32 probability that one rating is at least `threshold`.
-
-        Phi((mean - threshold) / sqrt(std^2 + noise^2)), the Gaussian predictive distribution of
-        a rating (Rasmussen & Williams 2006, section 2.2), noise included.
-
-        >>> Posterior([4.0], [1.0]).probability_above(4.0).tolist()
-        [0.5]
-        """
-        spread = np.hypot(self.std, np.float32(self.noise))
-        return ndtr((self.mean - np.float32(threshold)) / spread).astype(np.float32)

@@ -226,12 +226,9 @@ class Scorer:
         # distances taken in float64.
         self.far = _ACCURACY / gain / (2 * hyper.alpha) / epsilon
 
-    def __call__(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The mean (b,) and variance (b,) of the interest of the (b, d) objects."""
-        return self.moments(correlations([self])(block)[0])
-
     def moments(self, k: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """The same from the correlations (b, n)."""
+        """The mean (b,) and variance (b,) of the interest of objects, from their correlations
+        (b, n)."""
         variance = self.explained(k).neg_().add_(self.hyper.outputscale)
         return self.mean(k), variance.clamp_(min=1e-7 * self.hyper.outputscale).numpy()
 

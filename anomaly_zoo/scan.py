@@ -447,7 +447,8 @@ def _starts(n: int, size: int) -> range:
 
 
 def unused(held: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 array that nobody but `held` refers to, new where there is none.
+    """A float32 array that nobody but `held` refers to, by the reference counts of CPython up to
+    3.13 (later ones count otherwise), new where there is none.
 
     Fresh memory costs more than what is written into it.
     """

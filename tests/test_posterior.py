@@ -1,10 +1,9 @@
-"""The belief about every object: checked at its boundary, known numbers for its probability."""
+"""The belief about every object: checked at its boundary."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from anomaly_zoo.posterior import Posterior
 
@@ -18,17 +17,9 @@ def test_values_are_float32_and_locked_but_the_callers_are_not():
     mean[0] = 1
 
 
-def test_probability_above_counts_the_noise():
-    belief = Posterior([3.0, 5.5, -0.5], [0.6, 0.3, 0.1], noise=0.8)
-    expected = [norm.sf(4, 3, 1.0), norm.sf(4, 5.5, np.hypot(0.3, 0.8))]
-    expected.append(norm.sf(4, -0.5, np.hypot(0.1, 0.8)))
-    np.testing.assert_allclose(belief.probability_above(4.0), expected, rtol=1e-3)
-    assert belief.probability_above(-100.0).tolist() == [1, 1, 1]
-    assert belief.probability_above(100.0).tolist() == [0, 0, 0]
-
-
 def test_an_empty_pool_is_allowed():
-    assert Posterior([], [], 0.1).probability_above().shape == (0,)
+    empty = Posterior([], [], 0.1)
+    assert len(empty) == len(empty.best(3, np.zeros(0, dtype=bool))) == 0
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 import anomaly_zoo as az
+from anomaly_zoo.posterior import INTERESTING
 from anomaly_zoo.progress import TOP, Share
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -71,7 +73,8 @@ def main() -> None:
                 truth = int(rare.sum()) - now.found
                 state = session.state
                 unrated = np.delete(np.arange(len(rare)), state.rated)
-                model = state.posterior.probability_above()
+                belief = state.posterior
+                model = ndtr((belief.mean - INTERESTING) / np.hypot(belief.std, belief.noise))
                 ours, plain = (float(p[unrated].sum()) for p in (state.p_interesting, model))
                 errors[look].append((error(ours, truth), error(plain, truth)))
                 said = "too early"
