@@ -46,7 +46,7 @@ import scale_peers
 import scale_pool
 
 READY = "ready"
-LOOKS, TOP = 12, 1000
+LOOKS, AHEAD, TOP = 12, 24, 1000
 
 
 def best(act: Callable[[], object], repeat: int = 7, budget: float = 15) -> float:
@@ -198,6 +198,16 @@ def slowest_look(bench: Bench) -> float:
     return max(bench.looks)
 
 
+def queue(bench: Bench) -> float:
+    _ = bench.session.state
+    return best(lambda: bench.session.next(AHEAD))
+
+
+def batch(bench: Bench) -> float:
+    _ = bench.session.state
+    return best(lambda: bench.session.next(TOP))
+
+
 def column(bench: Bench) -> float:
     rows = iter(range(scale_pool.KNOWN))
     return best(lambda: bench.session.pool.prepare(next(rows)))
@@ -293,6 +303,8 @@ ROWS = {
     # Mean, variance and column are read, mean and variance written.
     "next": Row("rating -> next galaxy", next_galaxy, lambda b: Work(bytes=20.0 * len(b.objects))),
     "slowest": Row(f"the slowest of {LOOKS}", slowest_look),
+    "queue": Row(f"{AHEAD} galaxies at once", queue),
+    "batch": Row(f"{TOP:,} galaxies at once", batch),
     "column": Row("the column, prepared meanwhile", column, lambda b: b.work(1, bytes=4)),
     "column1": Row(
         "the same of one hypothesis", column_one, lambda b: b.work(1, bytes=4, alone=True)
