@@ -226,6 +226,7 @@ def test_the_column_of_the_galaxy_on_the_screen_is_prepared(tool: Explorer) -> N
         row = tool.session.representation.row(shown)
         until(lambda row=row: tool.session.pool._prepared == row)
         act(tool, "rate", shown, f"t{turn}", score=turn)
+        until(lambda turn=turn: len(tool.session.log.events) == 22 + turn)
 
 
 def test_the_gallery_and_its_tabs(tool: Explorer) -> None:
