@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from jupyter_page import PICTURE, Lab, OpenNotebook
 from waiting import until
+
+import anomaly_zoo as az
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +35,22 @@ pixels = shares * [width, -height] + [0, height]
 pathlib.Path("spots.json").write_text(json.dumps(
     {"ids": session.representation.ids.tolist(), "at": pixels.tolist(), "size": [width, height]}))
 """
+# Whether the map shows a layout, all of it painted and sorted.
+SHOWN = """
+import threading
+done = threading.Event()
+tool.map.then(done.set)
+done.wait(5)
+there = tool._arrangement._shown == wanted and tool.map._sorted() is not None
+pathlib.Path("spots.json").write_text(json.dumps(there))
+"""
+LABELS = 'pathlib.Path("spots.json").write_text(json.dumps(list(tool.map._labels.data["text"])))'
+TILES = """
+x, y = (tool.map._view.x0 + tool.map._view.x1) / 2, (tool.map._view.y0 + tool.map._view.y1) / 2
+row = tool.map._mosaic.tile_at(x, y)
+said = [None if row is None else session.representation.ids[row], tool.map._view.x1]
+pathlib.Path("spots.json").write_text(json.dumps(said))
+"""
 Open = Callable[..., OpenNotebook]
 
 
@@ -48,14 +67,30 @@ class Map:
 
     def spots(self) -> dict[str, Any]:
         """The ids of all galaxies and their places in pixels of the pane, y downwards."""
+        return dict(self.ask(SPOT))
+
+    def ask(self, code: str) -> Any:
+        """Run code in the kernel, and return what it writes to spots.json."""
         file = self._lab.folder / "spots.json"
         file.unlink(missing_ok=True)
         self.page.evaluate(
             "code => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
             ".requestExecute({code}).done.then(() => null)",
-            SPOT,
+            code,
         )
-        return dict(json.loads(until(lambda: file.exists() and file.read_text())))
+        return json.loads(until(lambda: file.exists() and file.read_text()))
+
+    def lay(self, *choices: str) -> None:
+        """Choose a layout, and its columns, and wait until it is painted."""
+        for number, choice in enumerate(choices, 1):
+            self.page.select_option(f".az-mapbar select >> nth={number}", choice)
+        name = "x:{},y:{}".format(*choices[1:]) if choices[1:] else choices[0]
+        until(lambda: self.ask(f"wanted = {name!r}\n{SHOWN}"))
+
+    def about(self, says: str) -> str:
+        """The words on the gallery once they say something."""
+        until(lambda: says in self.page.inner_text(".az-gallery .az-about"))
+        return str(self.page.inner_text(".az-gallery .az-about"))
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         box = self.page.locator(".az-pane-inner").bounding_box()
@@ -194,9 +229,69 @@ def test_pointing_lasso_and_keys(notebook: Open, lab: Lab) -> None:
 
 
 def test_choosing_colours_and_layouts(notebook: Open, lab: Lab) -> None:
-    opened = notebook("choices.ipynb", [CELLS[0], CELLS[1].replace("map.db", "c.db"), CELLS[2]])
+    galaxies = az.examples.hubble(progress=False).catalog.table
+    sky = "t = galaxies.catalog.table\nt['ra'], t['dec'] = t['x'] / 50, t['y'] / 50"
+    own = CELLS[2].replace("{", "{'mine': galaxies.catalog.table[['y', 'x']].to_numpy() + 2e9, ")
+    opened = notebook(
+        "choices.ipynb", [f"{CELLS[0]}\n{sky}", CELLS[1].replace("map.db", "c.db"), own]
+    )
     page = opened.page
-    Map(page, lab)
+    galaxy_map = Map(page, lab)
+    pane = page.locator(".az-pane").bounding_box()
+
+    # On the sky, in coordinates of one's own and by two columns: a click meets the galaxy that is
+    # there, and its place is said as what it is.
+    for layout, says in (
+        (["aitoff"], r"around ra ([\d.]+), dec \+([\d.]+)"),
+        (["sky"], r"around ra ([\d.]+), dec \+([\d.]+)"),
+        (["given:mine"], r"around x ([\d.]+), y ([\d.]+)"),
+        (["columns", "x", "flux"], r"around x ([\d.]+), flux ([-\d.e+]+)"),
+    ):
+        galaxy_map.lay(*layout)
+        spots = galaxy_map.spots()
+        one = lonely(spots)
+        page.mouse.click(*galaxy_map.place(*spots["at"][one]))
+        until(lambda one=one, spots=spots: page.inner_text(".az-id") == spots["ids"][one])
+        said = re.search(says, galaxy_map.about("around " + says.split()[1]))
+        assert said, page.inner_text(".az-gallery .az-about")
+        row = galaxies.set_index("id_str").loc[spots["ids"][one]]
+        x, y = float(said[1]), float(said[2])
+        if layout[0] in ("aitoff", "sky"):
+            assert math.dist((x, y), (row["x"] / 50, row["y"] / 50)) < 0.3
+        elif layout[0] == "given:mine":
+            assert math.dist((x, y), (row["y"] + 2e9, row["x"] + 2e9)) < 15
+        else:
+            assert abs(x - row["x"]) < 15
+        assert page.locator(".az-pane").bounding_box() == pane, "nothing jumps"
+    labels = galaxy_map.ask(LABELS)
+    assert {"x", "flux"} <= set(labels) and sum(label.isdecimal() for label in labels) >= 3
+    galaxy_map.lay("aitoff")
+    assert sum(label.endswith("°") for label in galaxy_map.ask(LABELS)) > 5
+
+    # All in view, by a key.
+    page.evaluate("document.querySelector('.az-pane').focus({focusVisible: true})")
+    page.keyboard.press("v")
+    galaxy_map.about("lasso")
+    assert int(page.inner_text(".az-about").split()[0].replace(",", "")) > 0.9 * len(galaxies)
+    page.keyboard.press("Escape")
+
+    # The mosaic: what is under the cross is the galaxy of the tile, closer another one.
+    galaxy_map.lay("umap")
+    page.click("text=Mosaic")
+    seen = []
+    for _ in range(2):
+        until(lambda: galaxy_map.ask(f"wanted = 'umap'\n{SHOWN}"))
+        tile, edge = until(lambda: (said := galaxy_map.ask(TILES))[0] and said)
+        middle = pane["x"] + pane["width"] / 2, pane["y"] + pane["height"] / 2
+        page.mouse.move(middle[0] + 1, middle[1] + 1)
+        until(lambda tile=tile: galaxy_map.tip() == tile)
+        page.mouse.click(*middle)
+        until(lambda tile=tile: page.inner_text(".az-id") == tile)
+        seen.append(edge)
+        for _ in range(3):
+            page.click('.az-tools [data-act="+"]')
+    assert seen[1] != seen[0]
+    page.click("text=Mosaic")
     page.select_option(".az-mapbar select >> nth=0", "column:flux")
     until(lambda: page.inner_text(".az-scale") not in ("", "0\n5"))
     page.select_option(".az-mapbar select >> nth=0", "density")
