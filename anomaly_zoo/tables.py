@@ -299,12 +299,15 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside `path` to write to; moved to `path` at the end, deleted after an error.
 
-    Raises as `target` does.
+    What was written is on the disk before it is moved: after a power cut there is the old file or
+    the new one. Raises as `target` does.
     """
     path = target(path)
     beside = path.with_name(f".{secrets.token_hex(6)}-{path.name}")
     try:
         yield beside
+        with open(beside, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

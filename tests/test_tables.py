@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,22 @@ def test_a_failed_write_leaves_the_old_file(
         tables.write(frame.iloc[:1], path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_table_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+
+        def call(*args: object, name: str = name, real: Callable[..., None] = real) -> None:
+            done.append(name)
+            real(*args)
+
+        monkeypatch.setattr(os, name, call)
+    tables.write(frame, tmp_path / "top.csv")
+    assert done == ["fsync", "replace"]
 
 
 def test_a_link_is_written_through(tmp_path: Path) -> None:
