@@ -357,7 +357,7 @@ def merged(tops: Iterable[Top]) -> Top:
 
 
 def first_of(k: int, ids: np.ndarray, values: np.ndarray, rows: np.ndarray) -> Top:
-    order = np.argsort(ids.astype(str), kind="stable") if len(ids) else np.arange(0)
+    order = np.argsort(ids, kind="stable")
     order = order[np.argsort(-values[order], kind="stable")][:k]
     return Top(k, ids[order], values[order], rows[order])
 

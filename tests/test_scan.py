@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,17 @@ def test_tops_merge_in_any_order_and_grouping(values, cuts, k, rng) -> None:  # 
         assert found.rows.tolist() == expected.rows.tolist()
         assert found.ids.tolist() == expected.ids.tolist()
         assert found.values.tolist() == expected.values.tolist()
+
+
+def test_one_long_id_makes_no_other_longer() -> None:
+    ids = ["é", "b\0", "b", "B", "𝒵", "\uffee", *(f"J{n}" for n in range(1000)), "z" * 100_000]
+    whole = ArrayPart(np.zeros((len(ids), 1), np.float32), Ids.of(ids))
+    tracemalloc.start()
+    found = top(whole, np.zeros(len(ids)), len(ids))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.ids.tolist() == sorted(ids)
+    assert peak < 10 * len(ids[-1])
 
 
 def test_what_has_no_value_is_left_out() -> None:
