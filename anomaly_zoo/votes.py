@@ -57,8 +57,8 @@ def questions(columns: Sequence[str]) -> dict[str, Question]:
     `question_total-votes` (or `question_total_votes`), or `question_answer_fraction` with it; for
     the questions of Galaxy Zoo itself also with `question_total`, and counts without a total where
     the question has a hyphen (`bar-gz2_yes`) or is numbered (`t03_bar_a06_bar_count`). Other
-    columns of a question, such as `question_answer_debiased`, are left out, and so is a question
-    with fewer than two answers.
+    columns of a question, such as `question_answer_debiased` or what else follows an answer, are
+    left out, and so is a question with fewer than two answers.
 
     >>> names = ["id_str", "bar_total-votes", "bar_yes", "bar_yes_fraction", "bar_no"]
     >>> questions(names)["bar"].answers
@@ -88,14 +88,23 @@ def questions(columns: Sequence[str]) -> dict[str, Question]:
     found = {}
     for name in dict.fromkeys([*counts, *shares]):
         total = totals.get(name, "")
-        held = counts.get(name, {})
+        held = _answers(counts.get(name, {}))
         as_fractions = len(held) < 2 and bool(total)
         if as_fractions:
-            held = shares.get(name, {})
+            held = _answers(shares.get(name, {}))
         if len(held) >= 2:
             answers, where = tuple(held), tuple(held.values())
             found[name] = Question(name, answers, where, total, as_fractions)
     return found
+
+
+def _answers(held: dict[str, str]) -> dict[str, str]:
+    """Answers and their columns without what is known of another one, such as yes_low of yes."""
+    return {
+        answer: column
+        for answer, column in held.items()
+        if not any(answer.startswith(f"{other}_") for other in held)
+    }
 
 
 def fraction(
@@ -107,10 +116,12 @@ def fraction(
     that takes all shares for equally likely: Beta(1, 1) for two answers, Dirichlet(1, …, 1) for
     more (Gelman et al. 2013, Bayesian Data Analysis, 3.4). Few votes say little: 3 of 3 is 0.8.
     An object nobody was asked about (N is 0, or a vote is missing) has the prior mean 1/m, and a
-    cut that holds for 1/m takes it in: cut on the total as well to leave it out.
+    cut that holds for 1/m takes it in: cut on the total as well to leave it out. So has one with
+    more votes than voters.
 
     Raises ValueError for a question or an answer that the table does not have, and for votes that
-    are none: text, counts below 0 or above the total, fractions outside 0 to 1.
+    are none: text, counts below 0 or, for half of the objects, above the total, fractions outside 0
+    to 1.
 
     >>> table = {"bar_yes": [3, 0, 0], "bar_no": [0, 8, 0], "bar_total-votes": [3, 8, 0]}
     >>> fraction("bar", "yes", table).round(3).tolist()
@@ -133,9 +144,10 @@ def fraction(
         _refuse(given > 1, given, column, "a fraction is at most 1")
         given = given * asked
     else:
-        _refuse(
-            given > asked, given, column, f"more than the {question.total or 'sum'} of all votes"
-        )
+        over = given > asked
+        if 2 * np.count_nonzero(over) >= len(over):
+            _refuse(over, given, column, f"more than the {question.total or 'sum'} of all votes")
+        given[over] = np.nan
     m = len(question.answers)
     mean = given
     mean += 1

@@ -85,6 +85,19 @@ def test_nobody_asked_is_the_prior(dtype: str) -> None:
     assert fraction("bar", "yes", table).tolist() == [0.5, 0.5, 0.5]
 
 
+def test_a_row_with_more_votes_than_voters_spoils_no_other() -> None:
+    table = {"bar_yes": [5, 3, 0], "bar_no": [0, 1, 4], "bar_total-votes": [4, 4, 4]}
+    np.testing.assert_allclose(fraction("bar", "yes", table), [1 / 2, 4 / 6, 1 / 6])
+    np.testing.assert_allclose(fraction("bar", "no", table), [1 / 6, 2 / 6, 5 / 6])
+
+
+def test_what_follows_an_answer_is_no_answer() -> None:
+    names = ["bar_total-votes", "bar_yes_lo", "bar_yes", "bar_yes_hi", "bar_no", "bar_no-bar"]
+    assert questions(names)["bar"].answers == ("yes", "no", "no-bar")
+    shares = [f"{name}_fraction" for name in names[1:]]
+    assert questions([names[0], *shares])["bar"].answers == ("yes", "no", "no-bar")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
