@@ -744,6 +744,8 @@ class Session:
             check_top(top)
             most = min(top or len(self.space), LIMITS.get(suffix, len(self.space)))
             frame = ranked(self.representation.ids, state, self.catalog, most, artefacts, chosen)
+            if chosen and len(frame) == most < min(top or len(chosen), len(chosen)):
+                about["selection"] += f", the first {most:,} of {len(chosen):,}"
             take_away(path, frame, self.catalog, about)
             return Path(path)
         export(path, self.representation.ids, state, self.catalog, about, top, artefacts, chosen)

@@ -619,6 +619,18 @@ def test_what_is_shown_is_saved(page: Page, form: str, tmp_path: Path) -> None:
     assert {line.split(",")[1] for line in lines[1:]} == {"J001", "J003"}
 
 
+def test_a_sheet_of_some_says_that_there_are_more(tmp_path: Path) -> None:
+    made = session()
+    for words, top, title in (
+        ("mag > 14", None, "mag > 14, the first 500 of 599"),
+        ("mag > 14", 20, "mag > 14"),
+        ("mag < 14.5", None, "mag < 14.5"),
+    ):
+        made.export(tmp_path / "sheet.png", top, of=words)
+        with Image.open(tmp_path / "sheet.png") as sheet:
+            assert sheet.info["Title"] == title
+
+
 def test_each_tab_is_saved_as_what_it_is(page: Page) -> None:
     for i, id_str in enumerate(page.queue[:3]):
         page.act("rate", id_str, score=i)
