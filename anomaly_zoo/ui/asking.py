@@ -46,7 +46,7 @@ class Asking:
     def count(self, content: dict[str, Any], state: State) -> dict[str, Any]:
         """How many match the words: of those within the limit, or of all ("free")."""
         words, free = str(content.get("words", "")), bool(content.get("free"))
-        if not free:
+        if not free or state.within is None:  # the search is remembered for Enter
             return {"count": self._session.count(words, state)}
         return {"count": int(np.count_nonzero(self._session.known(state).found(parse(words)).mask))}
 
