@@ -55,6 +55,20 @@ _LINE = re.compile(rf"({_KEY.pattern}): (.*)", re.DOTALL)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
 _WHOLE = 1_000_000  # rows that astropy, which builds a table as a whole, is given at most
 _CARD = 70  # characters of a metadata line in one FITS COMMENT card
+_NAMES = {
+    "FITS": r"(?=.{1,68}\Z)[!-~]([ -~]*[!-~])?",
+    "ECSV": r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+",
+    "VOTable": r"[^\x00-\x1f\ufffe\uffff]+",
+}  # of columns that a format can hold
+_LOST = {
+    "FITS": r"(?a:[\s\0])\Z",
+    "ECSV": r"^\s|\s\Z|\0\Z|\s\n|\n[\s#]|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]",
+    "VOTable": r"^[ \t\n]|[ \t\n]\Z|[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
+}  # of a text that a format holds otherwise or not at all
+_WIDENED = {
+    "FITS": (np.int8,),
+    "VOTable": (np.int8, np.uint16, np.uint32, np.uint64),
+}  # integers that a format has not, written as int64
 
 
 def kind(path: str | os.PathLike[str]) -> str:
@@ -121,7 +135,7 @@ def read_astropy(path: str | os.PathLike[str]) -> Table:
         elif format_name == "ecsv":
             table = Table.read(path, format="ascii.ecsv")
         else:
-            table = Table.read(path, format="votable", table_id=0)
+            table = Table.read(path, format="votable", table_id=0, use_names_over_ids=True)
         for name in table.colnames:
             if getattr(table[name], "dtype", np.dtype(float)).kind == "S":
                 table[name] = _decoded(table[name])
@@ -179,9 +193,9 @@ def write(
     there, so that a reader never sees half a file.
 
     Raises `TypeError` for any other table than a DataFrame; `ValueError` for an unknown suffix, a
-    metadata key that is no plain word, or a column that the format cannot hold (bytes and lists
-    need Parquet); `FileNotFoundError` where there is no such folder; `OSError` when the disk is
-    full or read-only.
+    metadata key that is no plain word, and a column, its name or a text in it that would not come
+    back from the format as it is (Parquet holds them all); `FileNotFoundError` where there is no
+    such folder; `OSError` when the disk is full or read-only.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "top.ecsv"
@@ -247,6 +261,9 @@ def _plain_rows(frame: pd.DataFrame) -> pd.DataFrame:
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         raise ValueError(f"the table has the column {repeated[0]!r} twice; names must differ")
+    for name in frame.columns:
+        if not isinstance(name, str):
+            raise ValueError(f"the name of a column is text, got {name!r}; rename it {str(name)!r}")
     return frame.reset_index(drop=True)
 
 
@@ -473,13 +490,14 @@ def _refuse_decimal_commas(frame: pd.DataFrame) -> None:
 
 
 def _write_csv(frames: Iterator[pd.DataFrame], path: Path, texts: dict[str, str]) -> None:
-    marks = r"#|^\s"  # a comment, and a space that a reader drops, unless they are quoted
+    marks = r"#|\r|^\s"  # a comment, an end of line, a space that is dropped, unless quoted
     with open(path, "w", encoding="utf-8", newline="") as file:
         for line in _to_lines(texts):
             file.write(f"# {line}\n")
         for number, frame in enumerate(frames):
             _plain_columns(frame, "CSV")
-            words = (_text_column(frame[name]) for name in _texts_of(frame))
+            columns = (_text_column(frame[name]) for name in _texts_of(frame))
+            words = itertools.chain([frame.columns.astype(object)], columns)
             quoted = any(column.str.contains(marks).any() for column in words)
             quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
             frame.to_csv(file, index=False, header=not number, lineterminator="\n", quoting=quoting)
@@ -548,25 +566,22 @@ def _astropy(
     from astropy.table import MaskedColumn, Table
 
     _plain_columns(frame, format_name)
+    _refuse_names(frame, format_name)
     table = Table()
     text_columns = set(_texts_of(frame))
     for name in frame.columns:
         series = frame[name]
-        missing = series.isna().to_numpy()
+        mask: Any = series.isna().to_numpy()
         if name in text_columns:
             text = _text_column(series).to_numpy(dtype=object)
+            _refuse_lost(text, name, format_name, first=name == frame.columns[0])
             values = np.array(text, dtype=str) if len(text) else np.array([], dtype="U1")
             if encoded:
                 values = np.char.encode(values, "utf-8")
-            mask: Any = missing
-        elif isinstance(series.dtype, np.dtype):
-            values, mask = series.to_numpy(), False
-            if values.dtype == np.float16:
-                values = values.astype(np.float32)
-        else:  # a nullable column: a float keeps NaN, the others a mask
-            plain = getattr(series.dtype, "numpy_dtype", np.dtype(float))
-            values = series.to_numpy(dtype=plain, na_value=plain.type(0))
-            mask = missing
+        else:
+            values = _numbers(series, format_name)
+            if isinstance(series.dtype, np.dtype):  # a float keeps NaN, a nullable column a mask
+                mask = False
         column = MaskedColumn(values, name=name, mask=mask) if np.any(mask) else values
         table[name] = column
         unit, description = labels[name]
@@ -575,6 +590,51 @@ def _astropy(
         if description:
             table[name].description = description
     return table
+
+
+def _refuse_names(frame: pd.DataFrame, format_name: str) -> None:
+    for name in frame.columns:
+        if not re.fullmatch(_NAMES[format_name], name):
+            raise ValueError(
+                f"{format_name} cannot hold the name of the column {name!r}; rename it, or write "
+                ".parquet"
+            )
+
+
+def _refuse_lost(text: np.ndarray, name: str, format_name: str, first: bool) -> None:
+    lost = _LOST[format_name]
+    if first and format_name == "ECSV":
+        lost = f"^#|{lost}"  # the line would be a comment
+    found = next(filter(re.compile(lost).search, text), None)
+    if found is not None:
+        raise ValueError(
+            f"{format_name} cannot hold {found!r} of the column {name!r} as it is; leave the "
+            "column out, or write .parquet"
+        )
+
+
+def _numbers(series: pd.Series, format_name: str) -> np.ndarray:
+    """Numbers in a type that the format has, 0 where a nullable column has none."""
+    if not pd.api.types.is_numeric_dtype(series.dtype):
+        raise ValueError(
+            f"{format_name} cannot hold the column {series.name!r} of {series.dtype}; leave it "
+            "out, or write .parquet"
+        )
+    if isinstance(series.dtype, np.dtype):
+        values = series.to_numpy()
+    else:
+        plain = getattr(series.dtype, "numpy_dtype", np.dtype(float))
+        values = series.to_numpy(dtype=plain, na_value=plain.type(0))
+    if values.dtype == np.float16:
+        return values.astype(np.float32)
+    if values.dtype not in _WIDENED.get(format_name, ()):
+        return values
+    if values.max(initial=0) > np.iinfo(np.int64).max:
+        raise ValueError(
+            f"{format_name} cannot hold {values.max()} of the column {series.name!r}, an integer "
+            "of 2^63 or more; leave the column out, or write .parquet"
+        )
+    return values.astype(np.int64)
 
 
 def _texts_of(frame: pd.DataFrame) -> list[str]:

@@ -209,12 +209,108 @@ def test_bytes_need_parquet(tmp_path: Path, suffix: str) -> None:
     assert tables.read(tmp_path / "b.parquet")["image"].iloc[0] == b"\xff\xd8"
 
 
+ODD = st.text(
+    st.sampled_from(
+        " \t\n\r\0\x01\x0b\x0c\x1c\x1f\x7f\x85\xa0\u2028\ufeff\uffff#,;\"'\\&<>=-é😀ab1"
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(id=ODD, note=ODD, suffix=st.sampled_from(SUFFIXES))
+def test_any_text_comes_back_or_is_refused(tmp_path: Path, id: str, note: str, suffix: str) -> None:
+    path = tmp_path / f"odd{suffix}"
+    frame = pd.DataFrame({"id_str": ["J1", id], "n": [1, 2], "note": [note, "x"]})
+    try:
+        tables.write(frame, path)
+    except ValueError as error:
+        assert suffix not in (".parquet", ".csv") and "write .parquet" in str(error)
+        return
+    back = tables.read(path, text=["id_str", "note"])
+    assert back.to_dict("list") == frame.to_dict("list")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".fits", "J2 "),
+        (".ecsv", " J2"),
+        (".ecsv", "#J2"),
+        (".ecsv", "a\rb"),
+        (".ecsv", "a \nb"),
+        (".vot", " J2"),
+        (".vot", "a\0b"),
+        (".vot", "a\x1bb"),
+    ],
+)
+def test_a_text_that_would_come_back_changed_is_refused(
+    tmp_path: Path, suffix: str, text: str
+) -> None:
+    frame = pd.DataFrame({"id_str": ["J1", text], "n": [1, 2]})
+    with pytest.raises(
+        ValueError, match=r"cannot hold '.*' of the column 'id_str' as it is; .*\.pa"
+    ):
+        tables.write(frame, tmp_path / f"t{suffix}")
+    assert os.listdir(tmp_path) == []
+    for held in (".parquet", ".csv"):
+        tables.write(frame, tmp_path / f"t{held}")
+        assert tables.read(tmp_path / f"t{held}", ["id_str"])["id_str"].tolist() == ["J1", text]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "dtype", ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "UInt64", "Int8"]
+)
+def test_integers_of_every_size(tmp_path: Path, suffix: str, dtype: str) -> None:
+    largest = min(np.iinfo(dtype.lower()).max, 2**63 - 1)
+    frame = pd.DataFrame({"id_str": ["a", "b"], "pixel": pd.array([0, largest], dtype=dtype)})
+    tables.write(frame, tmp_path / f"i{suffix}")
+    assert tables.read(tmp_path / f"i{suffix}")["pixel"].tolist() == [0, largest]
+
+
+def test_integers_beyond_those_of_a_votable(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id_str": ["a"], "pixel": np.array([2**63], dtype=np.uint64)})
+    for suffix in (".parquet", ".csv", ".fits", ".ecsv"):
+        tables.write(frame, tmp_path / f"i{suffix}")
+        assert tables.read(tmp_path / f"i{suffix}")["pixel"].tolist() == [2**63]
+    with pytest.raises(ValueError, match=r"hold 9223372036854775808 of .*'pixel', .*\.parquet"):
+        tables.write(frame, tmp_path / "i.vot")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", ["größe", "a b", "#a", "a,b", "a\tb", "x" * 69])
+def test_names_of_columns_come_back_or_are_refused(tmp_path: Path, suffix: str, name: str) -> None:
+    path = tmp_path / f"n{suffix}"
+    frame = pd.DataFrame({name: [1, 2], "id_str": ["a", "b"]})
+    refused = {"größe": [".fits"], "x" * 69: [".fits"], "a\tb": [".fits", ".ecsv", ".vot"]}
+    if suffix in refused.get(name, []):
+        with pytest.raises(ValueError, match=r"the name of the column '.*'; rename it, or write"):
+            tables.write(frame, path)
+    else:
+        tables.write(frame, path)
+        assert list(tables.read(path).columns) == [name, "id_str"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES[2:])
+def test_durations_and_periods_need_parquet(tmp_path: Path, suffix: str) -> None:
+    for times in (pd.to_timedelta([1], "s"), pd.period_range("2026", periods=1)):
+        frame = pd.DataFrame({"id_str": ["a"], "t": times})
+        with pytest.raises(ValueError, match=r"cannot hold the column 't' of .*; leave it out, or"):
+            tables.write(frame, tmp_path / f"d{suffix}")
+
+
 def test_bad_metadata_key_and_repeated_columns(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one plain word"):
         tables.write(pd.DataFrame({"a": [1]}), tmp_path / "a.csv", {"two words": 1})
     twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
     with pytest.raises(ValueError, match="the column 'a' twice"):
         tables.write(twice, tmp_path / "a.csv")
+    with pytest.raises(ValueError, match="name of a column is text, got 5; rename it '5'"):
+        tables.write(pd.DataFrame({5: [1]}), tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
