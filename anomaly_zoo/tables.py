@@ -190,7 +190,8 @@ def write(
 
     `units` and `descriptions` belong to columns by name (names that are no column are passed
     over); CSV has no place for them. The file is written beside its final place and then moved
-    there, so that a reader never sees half a file.
+    there, so that a reader never sees half a file. Text is written as it is: a spreadsheet computes
+    one such as ``=1+1`` in a CSV file unless it is told to read the column as text.
 
     Raises `TypeError` for any other table than a DataFrame; `ValueError` for an unknown suffix, a
     metadata key that is no plain word, and a column, its name or a text in it that would not come
