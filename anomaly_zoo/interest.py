@@ -21,7 +21,7 @@ from gpytorch.kernels import RQKernel
 from anomaly_zoo.geometry import Geometry, family
 from anomaly_zoo.posterior import Posterior
 from anomaly_zoo.process import GaussianProcess, Hyperparameters, Joint, Scorer, correlations
-from anomaly_zoo.sweep import Job, rows_of, sweep
+from anomaly_zoo.sweep import Job, Rows, sweep
 from anomaly_zoo.threads import each
 
 T = TypeVar("T")
@@ -239,7 +239,7 @@ class InterestModel:
             return job
 
         cuts = range(0, n, _CHUNK)
-        sources = [rows_of(X, first, min(first + _CHUNK, n)) for first in cuts]
+        sources = [Rows(X[first : first + _CHUNK], first).batches for first in cuts]
         sweep(sources, n, begin, self.n_rated)
         return Posterior(mean, std, self.noise)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from anomaly_zoo.representation import Representation
+from anomaly_zoo.sweep import Rows
 from anomaly_zoo.threads import cores, each
 
 _VALUES = 400_000  # numbers a block: the block and its differences stay in the cache
@@ -58,7 +59,7 @@ def nearest(X: np.ndarray | Representation, query: np.ndarray, k: int) -> Neighb
     >>> nearest(X, X[:2], 2).rows.tolist()
     [0, 1]
     """
-    source = X if isinstance(X, Representation) else _Rows(np.asarray(X))
+    source = X if isinstance(X, Representation) else Rows(np.asarray(X))
     queries = np.atleast_2d(np.asarray(query, dtype=np.float64))
     shape = source.X.shape
     if len(shape) != 2 or queries.ndim != 2 or not len(queries) or queries.shape[1] != shape[1]:
@@ -95,35 +96,10 @@ class _Part(Protocol):
     def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]: ...
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Rows of an array, in parts like those of a Representation but in the array's own numbers."""
-
-    X: np.ndarray
-    first: int = 0
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def parts(self, n: int) -> list[_Rows]:
-        """At most n parts."""
-        size = max(1, -(-len(self) // n))
-        return [_Rows(self.X[start : start + size], start) for start in range(0, len(self), size)]
-
-    def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Blocks in order, with the number of the first row."""
-        for start in range(0, len(self), size):
-            yield self.first + start, self.X[start : start + size]
-
-    def take(self, rows: np.ndarray) -> np.ndarray:
-        """Some rows (m, d)."""
-        return self.X[rows]
-
-
 class _Measure:
     """Distances to the closest query: those of all rows in few digits, of a few rows in all."""
 
-    def __init__(self, source: Representation | _Rows, queries: np.ndarray) -> None:
+    def __init__(self, source: Representation | Rows, queries: np.ndarray) -> None:
         self.source, self.queries = source, queries
         given = source.X.dtype
         known = given.kind == "f" and given.itemsize <= 8

@@ -15,7 +15,6 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,6 +23,7 @@ from typing import IO, Protocol
 import numpy as np
 
 from anomaly_zoo.representation import Representation
+from anomaly_zoo.sweep import Rows
 from anomaly_zoo.threads import cores, each
 
 SAMPLE = 50_000  # objects that UMAP itself is fitted on
@@ -109,39 +109,8 @@ def umap_map_apart(
     source = _source(X)
     if len(source) <= _ANCHORS:
         return pca_map(X)
-    with _other_process(int(seed), source.d, cancelled) as umap:
+    with _other_process(int(seed), source.X.shape[1], cancelled) as umap:
         return _mapped(source, seed, umap, progress)
-
-
-class _Source(Protocol):
-    """Where objects come from: a Representation, or an array in a `_Rows`."""
-
-    @property
-    def d(self) -> int: ...
-
-    def __len__(self) -> int: ...
-
-    def take(self, rows: np.ndarray) -> np.ndarray: ...
-
-    def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]: ...
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    X: np.ndarray
-
-    @property
-    def d(self) -> int:
-        return int(self.X.shape[1])
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def take(self, rows: np.ndarray) -> np.ndarray:
-        return self.X[rows]
-
-    def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
-        return ((first, self.X[first : first + size]) for first in range(0, len(self.X), size))
 
 
 class _Layout(Protocol):
@@ -153,7 +122,7 @@ class _Layout(Protocol):
 
 
 def _mapped(
-    source: _Source,
+    source: Representation | Rows,
     seed: int,
     umap: _Layout,
     progress: Callable[[float], None] | None = None,
@@ -401,13 +370,13 @@ def _stride(n: int) -> int:
     return -(-n // SAMPLE)
 
 
-def _source(X: np.ndarray | Representation) -> _Source:
+def _source(X: np.ndarray | Representation) -> Representation | Rows:
     if isinstance(X, Representation):
         return X
     X = np.asanyarray(X)
     if X.ndim != 2 or len(X) < 1 or X.shape[1] < 1:
         raise ValueError(f"expected (n, d) objects, got shape {X.shape}")
-    return _Rows(X)
+    return Rows(X)
 
 
 def _finite(some: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -42,7 +43,7 @@ def sweep(
     ...     return lambda first, block: sums.__setitem__(
     ...         slice(first, first + len(block)), block.sum(axis=1)
     ...     )
-    >>> sweep([rows_of(np.ones((3, 4)))], 3, begin)
+    >>> sweep([Rows(np.ones((3, 4))).batches], 3, begin)
     >>> sums.tolist()
     [4.0, 4.0, 4.0]
     """
@@ -92,15 +93,35 @@ def block_size(width: int) -> int:
     return max(_SMALLEST, min(_LARGEST, 2**19 // (width + 1)))
 
 
-def rows_of(X: np.ndarray, first: int = 0, last: int | None = None) -> Source:
-    """The rows from `first` to before `last` of an array, in memory or memory-mapped."""
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of an array, in memory or memory-mapped, read like those of a Representation but in the
+    array's own numbers; `first` is the number of the first.
 
-    def batches(size: int) -> Iterator[tuple[int, np.ndarray]]:
-        stop = len(X) if last is None else last
-        for start in range(first, stop, size):
-            yield start, X[start : min(start + size, stop)]
+    >>> [(first, block.tolist()) for first, block in Rows(np.eye(3)[:, :1], 7).batches(2)]
+    [(7, [[1.0], [0.0]]), (9, [[0.0]])]
+    """
 
-    return batches
+    X: np.ndarray
+    first: int = 0
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def parts(self, n: int) -> list[Rows]:
+        """At most n parts."""
+        size = max(1, -(-len(self) // n))
+        starts = range(0, len(self), size)
+        return [Rows(self.X[start : start + size], self.first + start) for start in starts]
+
+    def batches(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks in order, with the number of the first row."""
+        for start in range(0, len(self), size):
+            yield self.first + start, self.X[start : start + size]
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Some rows (k, d)."""
+        return self.X[rows]
 
 
 def everywhere(work: Callable[[int], T], n: int, step: int = BLOCK) -> list[T]:

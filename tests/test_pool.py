@@ -230,7 +230,7 @@ def test_a_failing_worker_is_heard_and_stops_the_others() -> None:
         raise RuntimeError("broken")
 
     X = cloud()
-    sources = [sweeping.rows_of(X, first, first + 4000) for first in range(0, N, 4000)]
+    sources = [part.batches for part in sweeping.Rows(X).parts(10)]
     with pytest.raises(RuntimeError, match="broken"):
         sweeping.sweep(sources, N, lambda: job)
     assert len(seen) <= 4
@@ -244,7 +244,7 @@ def test_every_row_is_swept_once() -> None:
         assert len(block) <= 2048 and (block == X[first : first + len(block)]).all()
         times[first : first + len(block)] += 1
 
-    sources = [sweeping.rows_of(X, first, min(first + 7001, N)) for first in range(0, N, 7001)]
+    sources = [part.batches for part in sweeping.Rows(X).parts(6)]
     sweeping.sweep(sources, N, lambda: job, width=1000)
     assert (times == 1).all()
 
