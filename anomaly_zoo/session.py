@@ -82,8 +82,8 @@ class Session:
 
     Beyond the features, their components (from 128 MB on they are on disk) and the catalogue it
     takes at most 120 bytes an object (one of them for a limit), 20 MB a core and 30 MB, whatever is
-    asked of it but a rule of one's own, or a ranking or selection of everything (some 30 bytes more
-    for each object of it).
+    asked of it but a rule of one's own, hundreds of objects at once (up to 100 MB more), or a
+    ranking or selection of everything (some 30 bytes more for each object of it).
 
     Raises ValueError where catalogue and representation do not hold the same objects, where the
     ratings file belongs to another representation (with both encoders, where those differ), or
