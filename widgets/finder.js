@@ -295,11 +295,7 @@ function render({ model, el }) {
     close.onclick = async () => {
       cutting.splice(cutting.indexOf(cut), 1);
       cut.node.remove();
-      if (!cut.said) return;
-      const reply = await ask("without", { said: cut.said, words: field.value });
-      if (reply.trouble) return say(reply);
-      write(reply.words);
-      relimit();
+      if (cut.said && (await rewrite("without", () => ({ said: cut.said })))) relimit();
     };
     const name = make("b", "", cut.name);
     name.title = about.note ?? cut.name;
@@ -330,17 +326,24 @@ function render({ model, el }) {
   async function said(cut, content, done) {
     cut.asked = content;
     const { name, group } = cut;
-    let words = "";
-    let reply = {};
-    do {
-      words = field.value;
-      reply = await ask("say", { name, group, said: cut.said, words, ...content });
-      if (content !== cut.asked || !cutting.includes(cut)) return;
-    } while (words !== field.value); // another cut has written meanwhile
-    if (reply.trouble) return say(reply);
+    const asking = () => ({ name, group, said: cut.said, ...content });
+    const reply = await rewrite("say", asking, () => content === cut.asked && cutting.includes(cut));
+    if (!reply) return;
     cut.said = reply.said;
-    if (reply.words !== field.value) write(reply.words);
     if (done) relimit();
+  }
+  // Write the words with a part of them changed, whatever else has changed them meanwhile; the
+  // answer, or nothing where they cannot be changed or are no longer to be.
+  async function rewrite(kind, content, wanted = () => true) {
+    for (;;) {
+      const words = field.value;
+      const reply = await ask(kind, { ...content(), words });
+      if (!wanted()) return null;
+      if (words !== field.value) continue;
+      if (reply.trouble) say(reply);
+      else if (reply.words !== words) write(reply.words);
+      return reply.trouble ? null : reply;
+    }
   }
   function relimit() {
     if (!follows || isLimit()) return;
