@@ -23,6 +23,7 @@ from anomaly_zoo.expression import (
     Votes,
     moment,
 )
+from anomaly_zoo.rounding import digits, round_step
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -174,7 +175,7 @@ class Cut:
         """A place on the slider with as few digits as tell its steps apart."""
         if self.kind == "date":
             return Text(_as_date(place, days=self.step >= _DAY))
-        rounded = round(place, _digits(self.step))
+        rounded = round(place, digits(self.step))
         return Number(int(rounded) if rounded == int(rounded) else rounded)
 
 
@@ -291,7 +292,7 @@ def _slider(of: Value, held: Column) -> Cut:
         return Cut(of, "none", "its numbers are too close or too far apart for a slider")
     step = _step(high - low, whole, dated)
     places = math.floor(low / step), math.ceil(high / step)
-    low, high = (round(place * step, max(0, _digits(step))) for place in places)
+    low, high = (round(place * step, max(0, digits(step))) for place in places)
     bins = int(min(BINS, high - low + 1)) if whole else BINS
     kind: Kind = "date" if dated else "integer" if whole else "number"
     return Cut(of, kind, "", low, high, lowest, highest, step, bins=bins)
@@ -299,17 +300,10 @@ def _slider(of: Value, held: Column) -> Cut:
 
 def _step(width: float, whole: bool, dated: bool) -> float:
     """1, 2 or 5 times a power of ten, some 500 of which make up a width; of dates, whole days."""
-    power = 10.0 ** math.floor(math.log10(width / _STEPS))
-    nice = next((m for m in (1, 2, 5) if m * power * _STEPS >= width * 0.999), 10)
-    step = float(f"{nice * power:.6g}")
+    step = round_step(width / _STEPS)
     if dated and step >= 3600:
         return max(1.0, step // _DAY) * _DAY
     return max(1.0, step) if whole or dated else step
-
-
-def _digits(step: float) -> int:
-    """How many digits after the point a multiple of a step has, fewer than none for large ones."""
-    return -math.floor(math.log10(step) + 1e-9)
 
 
 def _whole(values: np.ndarray) -> bool:

@@ -7,6 +7,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from anomaly_zoo.rounding import digits
+
 __all__ = ["Line", "Projection", "graticule", "sky_centre", "sky_map", "sky_position"]
 
 Projection = Literal["plate carree", "aitoff"]
@@ -118,13 +120,13 @@ def graticule(
     shown = float(np.clip(0, d0, d1))
     for number in range(int(np.ceil((centre + a0) / across)), _last(centre + a1, across)):
         ra = number * across
-        label = f"{ra % 360:.{_decimals(across)}f}°"
+        label = f"{ra % 360:.{max(0, digits(across))}f}°"
         lines.append(_line(ra - centre, decs, projection, label, (ra - centre, shown)))
     aways = np.linspace(a0, a1, _POINTS)
     for number in range(int(np.ceil(d0 / up)), _last(d1, up)):
         dec = number * up
         if abs(dec) < 90:
-            label = f"{dec:+.{_decimals(up)}f}°".replace("-", "−") if number else "0°"
+            label = f"{dec:+.{max(0, digits(up))}f}°".replace("-", "−") if number else "0°"
             line = _line(aways, dec, projection, label, (a1, dec))
             lines.append(line if view is None else _labelled(line, view))
     if projection == "aitoff":
@@ -221,7 +223,3 @@ def _step(least: float) -> float:
 
 def _last(end: float, step: float) -> int:
     return int(np.floor(end / step)) + 1
-
-
-def _decimals(step: float) -> int:
-    return max(0, -int(np.floor(np.log10(step) + 1e-9)))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from anomaly_zoo.rounding import digits, round_step
 from anomaly_zoo.sky import Line, Projection, graticule, sky_position
 from anomaly_zoo.ui.colours import years
 from anomaly_zoo.ui.raster import Window
@@ -148,16 +149,14 @@ def _short(name: str) -> str:
 
 def _round(low: float, high: float) -> list[tuple[float, str]]:
     """Multiples of 1, 2 or 5 times a power of ten."""
-    least = (high - low) / LINES
-    power = 10.0 ** np.floor(np.log10(least))
-    step = float(next(m for m in (1, 2, 5, 10) if m * power >= least * 0.999) * power)
-    decimals = int(max(0, -np.floor(np.log10(step) + 1e-9)))
+    step = round_step((high - low) / LINES)
+    decimals = max(0, digits(step))
     size = max(abs(low), abs(high))
     plain = size < 1e9 and decimals <= 7
-    digits = int(max(1, np.ceil(np.log10(size / step) + 1)))
+    telling = int(max(1, np.ceil(np.log10(size / step) + 1)))
     first, last = int(np.ceil(low / step)), int(np.floor(high / step))
     values = [number * step for number in range(first, last + 1)]
-    return [(v, f"{v + 0.0:.{decimals}f}" if plain else f"{v:.{digits}g}") for v in values]
+    return [(v, f"{v + 0.0:.{decimals}f}" if plain else f"{v:.{telling}g}") for v in values]
 
 
 def _dates(low: float, high: float) -> list[tuple[float, str]]:
