@@ -9,7 +9,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cache_folder", "held_in_memory", "refused", "room"]
+__all__ = ["cache_folder", "refused", "room"]
 
 SPARE = 2**28  # bytes that stay free on the disk
 
@@ -49,11 +49,11 @@ def room(need: int, what: str) -> bool:
     if free >= need + SPARE:
         return True
     here = f"{folder} has {free / 1e9:.1f} GB free" if free else f"{folder} cannot be written to"
-    held_in_memory(need, what, here)
+    _held_in_memory(need, what, here)
     return False
 
 
-def held_in_memory(need: int, what: str, why: str) -> None:
+def _held_in_memory(need: int, what: str, why: str) -> None:
     """Warn that `need` bytes of `what` are held in memory, as the cache cannot hold them; raise
     OSError where memory cannot either."""
     do = "make room there, or set ANOMALY_ZOO_CACHE to a folder on a larger disk"
@@ -64,16 +64,19 @@ def held_in_memory(need: int, what: str, why: str) -> None:
     warnings.warn(f"{said}: they are held in memory; {do}", stacklevel=5)
 
 
-def refused(error: OSError) -> str:
-    """Why the cache folder did not take a file, in words; "" where it was something else.
+def refused(error: OSError, need: int, what: str) -> None:
+    """Go on with `what` in memory, as `room` does, where the cache folder did not take it; raise
+    any other error again.
 
-    >>> refused(OSError(errno.ENOSPC, "No space left on device")).endswith("left on device")
-    True
-    >>> refused(OSError("features.npy was changed"))
-    ''
+    >>> refused(OSError("features.npy was changed"), 0, "the features")
+    Traceback (most recent call last):
+    ...
+    OSError: features.npy was changed
     """
     full = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG)
-    return f"{cache_folder()}: {error.strerror}" if error.errno in full else ""
+    if error.errno not in full:
+        raise error
+    _held_in_memory(need, what, f"{cache_folder()}: {error.strerror}")
 
 
 def _free_memory() -> int | None:

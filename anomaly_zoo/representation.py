@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from anomaly_zoo import tables
-from anomaly_zoo.cache import held_in_memory, refused, room
+from anomaly_zoo.cache import refused, room
 from anomaly_zoo.ids import Ids, asked
 from anomaly_zoo.scan import (
     BATCH,
@@ -243,9 +243,7 @@ class Representation:
             with array_file(kept.array_file, shape, dtype) as add:
                 ids = _poured(part, lambda _, block: add(block))
         except OSError as error:
-            if not (why := refused(error)):
-                raise
-            held_in_memory(need, "the features", why)
+            refused(error, need, "the features")
             return None
         try:
             hash = cls(ids, np.load(kept.array_file, mmap_mode="r")).hash
@@ -382,9 +380,7 @@ class Representation:
             try:
                 return self._turned(self._turn(axes, kept, shape, progress), key)
             except OSError as error:
-                if not (why := refused(error)):
-                    raise
-                held_in_memory(need, what, why)
+                refused(error, need, what)
         out = np.empty(shape, dtype=np.float32)
         for start, block in self.batches(self._block):
             out[start : start + len(block)] = axes(block)

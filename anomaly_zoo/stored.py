@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly_zoo import tables
-from anomaly_zoo.cache import cache_folder, refused
+from anomaly_zoo.cache import cache_folder
 from anomaly_zoo.ids import Ids
 from anomaly_zoo.scan import convert, stamp
 
@@ -72,7 +72,7 @@ class Kept:
             return Ids.open(str(self.ids_file))
         except OSError as error:
             warnings.warn(
-                f"the ids could not be kept ({refused(error) or error}); to open {array.name} will "
+                f"the ids could not be kept ({error}); to open {array.name} will "
                 "take as long again",
                 stacklevel=5,
             )
