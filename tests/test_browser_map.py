@@ -99,6 +99,13 @@ class Map:
     def move(self, x: float, y: float) -> None:
         self.page.mouse.move(*self.place(x, y))
 
+    def hover(self, x: float, y: float) -> str:
+        """The id of the galaxy that the page has under (x, y) of the pane now."""
+        self.move(x + 1, y)
+        self.move(x, y)
+        self.page.wait_for_timeout(150)
+        return self.tip()
+
     def tip(self) -> str:
         """The id of the galaxy of the tip, nothing where there is none."""
         return str(
@@ -250,8 +257,10 @@ def test_choosing_colours_and_layouts(notebook: Open, lab: Lab) -> None:
         galaxy_map.lay(*layout)
         spots = galaxy_map.spots()
         one = lonely(spots)
-        page.mouse.click(*galaxy_map.place(*spots["at"][one]))
-        until(lambda one=one, spots=spots: page.inner_text(".az-id") == spots["ids"][one])
+        at, id_str = spots["at"][one], spots["ids"][one]
+        until(lambda at=at, id_str=id_str: galaxy_map.hover(*at) == id_str)  # the page shows it
+        page.mouse.click(*galaxy_map.place(*at))
+        until(lambda id_str=id_str: page.inner_text(".az-id") == id_str)
         said = galaxy_map.about(says)
         row = galaxies.set_index("id_str").loc[spots["ids"][one]]
         x, y = float(said[1]), float(said[2])
@@ -280,11 +289,14 @@ def test_choosing_colours_and_layouts(notebook: Open, lab: Lab) -> None:
     seen = []
     for _ in range(2):
         until(lambda: galaxy_map.ask(f"wanted = 'umap'\n{SHOWN}"))
-        tile, edge = until(lambda: (said := galaxy_map.ask(TILES))[0] and said)
-        middle = pane["x"] + pane["width"] / 2, pane["y"] + pane["height"] / 2
-        page.mouse.move(middle[0] + 1, middle[1] + 1)
-        until(lambda tile=tile: galaxy_map.tip() == tile)
-        page.mouse.click(*middle)
+        middle = pane["width"] / 2, pane["height"] / 2
+
+        def shown_there(middle: tuple[float, float] = middle) -> Any:
+            said = galaxy_map.ask(TILES)
+            return said[0] and galaxy_map.hover(*middle) == said[0] and said
+
+        tile, edge = until(shown_there)
+        page.mouse.click(*galaxy_map.place(*middle))
         until(lambda tile=tile: page.inner_text(".az-id") == tile)
         seen.append(edge)
         for _ in range(3):
