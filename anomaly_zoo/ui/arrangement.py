@@ -131,7 +131,8 @@ class Arrangement:
 
 def _read_map(file: Path, n: int) -> np.ndarray | None:
     try:
-        xy = np.load(file, allow_pickle=False)
+        with open(file, "rb") as opened:
+            xy = np.load(opened, allow_pickle=False)
         return xy if xy.shape == (n, 2) and np.isfinite(xy).all() else None
     except Exception:  # not there, or damaged in whatever way
         return None
